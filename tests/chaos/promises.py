@@ -79,7 +79,7 @@ PROMISES = (
         (
             "tests/unit/webhook_gateway/test_wix_webhook.py::test_forged_or_broken_body_is_rejected",
             "tests/unit/webhook_gateway/test_external_webhook.py::test_forged_or_broken_request_is_rejected",
-            "tests/integration/test_gateway.py::test_no_bytes_and_headers_cause_a_500",
+            "tests/integration/test_gateway_strain.py::test_no_bytes_and_headers_cause_a_500",
             (
                 "tests/end_to_end/test_hard_door.py::"
                 "test_request_of_ambiguous_length_is_refused_with_all_behind_it"

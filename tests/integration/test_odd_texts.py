@@ -15,15 +15,14 @@ from sync_sandbox.platforms.platform import Platform, Review
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_sandbox.wix_side import MEMBER, ReviewsSide, Words
 from sync_worker.config import load_settings
-from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import EntityRef, Side, Site, WixKind
 from sync_worker.core.values.texts import BODY, normal_form
 from sync_worker.core.words import with_stand_ins
 from sync_worker.manifest.default_field import default_field
-from sync_worker.reconcile.pace import Pace
 from sync_worker.reconcile.planned_writes import PlannedWrite
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
+from tests.integration.own_worker import writes_of_sweep
 from tests.odd_texts import odd_texts
 
 pytestmark = [
@@ -57,15 +56,7 @@ class Ground:
 
     def sweep(self) -> list[PlannedWrite]:
         """The writes of one run."""
-        written: list[PlannedWrite] = []
-        sweep = self.wiring.sweeps.runs.begin(self.site.id, RunKind.SWEEP)
-        assert sweep is not None
-        pace = Pace(lambda seconds: None)
-        run = self.wiring.sweeps.reconcile(self.site, sweep, pace, written.append)
-        assert run.list_both()
-        assert run.confirm_absences()
-        assert run.apply()
-        return written
+        return writes_of_sweep(self.wiring, self.site)
 
     def on_wix(self) -> dict[int, dict[str, Any]]:
         """Reviews by number of their person and product."""

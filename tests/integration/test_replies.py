@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,11 @@ from sync_sandbox.platforms.platform import Platform, Review
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_sandbox.wix.events import OWNER
 from sync_worker.config import load_settings
-from sync_worker.core.outcome import OutcomeKind
-from sync_worker.core.sweep_values import RunKind
-from sync_worker.core.values import Contact, EntityRef, Site, WixKind
+from sync_worker.core.values import Contact, EntityRef, WixKind
 from sync_worker.manifest.default_field import default_field
-from sync_worker.reconcile.pace import Pace
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
+from tests.integration.own_worker import OwnWorker, writes_of_sweep
 
 pytestmark = [pytest.mark.usefixtures("ledger_at_home"), pytest.mark.any_redis]
 
@@ -33,16 +31,8 @@ ADA = "ada@example.com"
 
 
 @dataclass
-class Shop:
+class Shop(OwnWorker):
     """Both stand-ins, the gateway and the intake in this process."""
-
-    box: Sandbox
-    wiring: Wiring
-    site: Site
-    rung: list[int] = field(default_factory=list)
-
-    def ring(self, inbox_ids: Sequence[int]) -> None:
-        self.rung += inbox_ids
 
     @property
     def platform(self) -> Platform:
@@ -74,31 +64,13 @@ class Shop:
         """The calls that change something, of all that follows of an act."""
         before = self._calls()
         act()
-        for _ in range(200):
-            assert self.box.flush(10)
-            self.rung += self.wiring.ledger.inbox.due(50)
-            if not self.rung:
-                break
-            inbox_id = self.rung.pop(0)
-            outcome = self.wiring.intake(self).process(inbox_id)
-            # The budget of the system outside: nobody rings before its time.
-            if outcome.kind is OutcomeKind.RATE_LIMITED:
-                time.sleep(0.1)
-                self.rung.append(inbox_id)
+        self.work_off()
         made = self._calls() - before
         return Counter({name: made[name] for name in made if not name.startswith("GET ")})
 
     def sweeps(self) -> int:
         """How many writes a sweep makes."""
-        written: list[object] = []
-        sweep = self.wiring.sweeps.runs.begin(self.site.id, RunKind.SWEEP)
-        assert sweep is not None
-        pace = Pace(lambda seconds: None)
-        run = self.wiring.sweeps.reconcile(self.site, sweep, pace, written.append)
-        assert run.list_both()
-        assert run.confirm_absences()
-        assert run.apply()
-        return len(written)
+        return len(writes_of_sweep(self.wiring, self.site))
 
     def _calls(self) -> Counter[str]:
         both = Counter(self.box.wix.calls) + Counter(self.platform.calls)

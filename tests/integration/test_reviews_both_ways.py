@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_sandbox.wix.events import OWNER
 from sync_sandbox.wix.reviews.moderation import Mode
 from sync_worker.config import load_settings
-from sync_worker.core.outcome import OutcomeKind
-from sync_worker.core.values import Contact, EntityRef, Site, WixKind
+from sync_worker.core.values import Contact, EntityRef, WixKind
 from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
+from tests.integration.own_worker import OwnWorker
 
 pytestmark = [pytest.mark.usefixtures("ledger_at_home"), pytest.mark.any_redis]
 
@@ -35,33 +35,16 @@ OUT_GET, OUT_DELETE = "GET /v1/ratings/{id}", "DELETE /v1/ratings/{id}"
 
 
 @dataclass
-class Shop:
+class Shop(OwnWorker):
     """Both stand-ins, the gateway and the intake in this process."""
 
-    box: Sandbox
-    wiring: Wiring
-    site: Site
     ada: str
-    rung: list[int] = field(default_factory=list)
-
-    def ring(self, inbox_ids: Sequence[int]) -> None:
-        self.rung += inbox_ids
 
     def costs(self, act: Callable[[], Any]) -> dict[str, int]:
         """The calls of everything that follows of an act."""
         before = self._calls()
         act()
-        for _ in range(200):
-            assert self.box.flush(10)
-            self.rung += self.wiring.ledger.inbox.due(50)
-            if not self.rung:
-                break
-            inbox_id = self.rung.pop(0)
-            outcome = self.wiring.intake(self).process(inbox_id)
-            # The budget of the system outside: nobody rings before its time.
-            if outcome.kind is OutcomeKind.RATE_LIMITED:
-                time.sleep(0.1)
-                self.rung.append(inbox_id)
+        self.work_off()
         return dict(self._calls() - before)
 
     def _calls(self) -> Counter[str]:
