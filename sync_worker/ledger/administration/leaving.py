@@ -25,6 +25,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from sync_worker.core.values import Side, SiteState, account_source
 from sync_worker.ledger.accounts.tables import account
@@ -54,12 +55,22 @@ class LeavingSites:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
+        # Tables that hold nothing of a site any more: some are searched without an index.
+        self._emptied = set[tuple[int, str]]()
 
     def forget_some(self, days: float, batch: int) -> int:
         """Delete a batch of rows of one such site; how many.
 
         The site itself goes last. One that is installed again meanwhile stays.
         """
+        try:
+            return self._forget_some(days, batch)
+        except IntegrityError:
+            # A row has come where there was none any more: with the next pruning.
+            self._emptied.clear()
+            return 0
+
+    def _forget_some(self, days: float, batch: int) -> int:
         with self._transactions.write() as connection:
             _begin_to_count(connection)
             leaving = _next_to_forget(connection, days)
@@ -73,11 +84,15 @@ class LeavingSites:
             if not leaving.instance_id.startswith(FORGOTTEN):
                 _close_its_name(connection, leaving)
             for table in _children_first():
-                belongs = _belongs(table, leaving, sources)
-                if belongs is None:
+                belongs, place = _belongs(table, leaving, sources), (leaving.id, table.name)
+                if belongs is None or place in self._emptied:
                     continue
                 if count := _delete_some(connection, table, belongs, batch):
+                    # SQLite may give its number to another site.
+                    if table is site:
+                        self._emptied = {one for one in self._emptied if one[0] != leaving.id}
                     return count
+                self._emptied.add(place)
         return 0
 
     def waiting(self, days: float) -> int:

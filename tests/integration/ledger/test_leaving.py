@@ -220,3 +220,36 @@ def test_removal_ends_the_account_and_a_new_installation_has_all_links(
     assert known is not None
     with ledger.engine.connect() as connection:
         assert connection.execute(text("SELECT removed_at FROM site")).scalars().all() == [None]
+
+
+def test_row_that_comes_late_puts_the_end_off_and_is_not_left_behind(
+    ledger: ObservedLedger, leaving_sites: LeavingSites
+) -> None:
+    """A process of the version before may write one where nothing was left."""
+    admin = ledger_admin(ledger.engine)
+    added, _ = admin.sites.add("instance-1", "shop", [])
+    ledger.directory.add_entity(added.id, WIX_ENTITY, EXTERNAL_ENTITY)
+    admin.sites.set_state(added.id, SiteState.REMOVED)
+    with ledger.transactions.write() as connection:
+        connection.execute(text("UPDATE site SET removed_at = 1"))
+    assert leaving_sites.forget_some(DAYS, 1) == 1
+    line = "INSERT INTO missing (site_id, side, remote_id, run_id) VALUES (:id, 'wix', 'w1', 1)"
+    # Its table was looked at before the one that the row above stood in.
+    with ledger.transactions.write() as connection:
+        connection.execute(text(line), {"id": added.id})
+    assert leaving_sites.forget_some(DAYS, 1) == 0
+    assert [one.id for one in admin.sites.all()] == [added.id]
+    while leaving_sites.forget_some(DAYS, 1):
+        pass
+    assert admin.sites.all() == []
+
+
+def test_site_with_the_number_of_one_that_went_goes_as_whole(
+    ledger: ObservedLedger, leaving_sites: LeavingSites
+) -> None:
+    for name in ("first", "second"):
+        with ledger.transactions.write() as connection:
+            Filler(connection, f"qz{name}").fill()
+        while leaving_sites.forget_some(DAYS, 100):
+            pass
+        assert f"qz{name}" not in everything(ledger)
