@@ -10,14 +10,17 @@ import pytest
 from pydantic import SecretStr
 
 from sync_sandbox.products import Product
+from sync_worker.config import load_settings
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.sweep_values import RunKind
+from sync_worker.core.values import AccountState
 from sync_worker.doctor.live.site_steps import onboarding_of
 from sync_worker.ledger.accounts.sealing import new_key
 from sync_worker.services.onboarding.onboarding import Onboarding
 from sync_worker.services.onboarding.steps import ASKS, Progress, Step, StepState
+from sync_worker.wiring import Wiring
 from sync_worker.wiring.site_opening import SiteOpening
-from tests.integration.catalogue_shop import Shop, kept_shops, opener
+from tests.integration.catalogue_shop import CLOCK, Shop, kept_shops, opener
 from tests.integration.shell import Shell
 
 ME = "test:me"
@@ -142,3 +145,36 @@ def test_command_takes_a_site_to_its_start(shop: Shop, tmp_path: Path) -> None:
     assert mapped == {"added": 2, "released": 0, "not_mapped": []}
     assert json.loads(shell.good("onboard", "run", *site, "--yes", "--json"))["finished"]
     assert "is at work" in shell.good("onboard", "status", *site)
+
+
+def test_site_of_an_account_comes_from_its_installation_to_its_start(
+    shop: Shop, tmp_path: Path
+) -> None:
+    """Nothing of the shop stands in the environment: its owner gives it as an account."""
+    manifest = shop.manifest
+    names = {one.name: one.name_in_environment(manifest.id) for one in manifest.settings}
+    told = {"base_url": shop.box.reviews_url}
+    values = {name: told.get(name) or shop.environ[there] for name, there in names.items()}
+    environ = {key: text for key, text in shop.environ.items() if key not in names.values()}
+    environ |= {"RATINGS_SYNC_HOME": str(tmp_path / "many"), "SECRETS_KEY": new_key()}
+    environ["GATEWAY_PUBLIC_URL"] = "https://gw.example.com"
+    wiring = Wiring(load_settings(environ), environ, CLOCK)
+    opened = wiring.sites.open(shop.box.wix.instance_id)
+    assert opened is not None
+    site, _ = opened
+    onboarding = onboarding_of(wiring)
+    first = onboarding.go_on(site, ME, ASKS).following
+    assert first is not None
+    assert (first.step, first.state) == (Step.ACCOUNT, StepState.WAITS)
+    account = wiring.accounts.add(site, manifest.id, values, ME)
+    site = wiring.admin.sites.find(str(site.id))
+    progress = onboarding.go_on(site, ME)
+    assert "secrets: they open" in progress.line(Step.PROBE).words, progress
+    assert account.public_id in progress.line(Step.ACCOUNT).words
+    probed = wiring.accounts.store.by_public_id(account.public_id)
+    assert probed is not None
+    assert probed.state is AccountState.ACTIVE
+    assert progress.line(Step.WEBHOOKS).state is StepState.DONE
+    assert progress.line(Step.PAIRS).words.startswith("2 pairs to confirm")
+    assert onboarding.go_on(site, ME, ASKS).is_finished
+    wiring.close()

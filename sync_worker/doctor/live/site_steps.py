@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sync_worker.core.errors import SyncError
 from sync_worker.core.sweep_values import RunKind, Sweep
@@ -41,7 +41,14 @@ class _Live:
 
     def probe(self, site: Site) -> Result:
         """The doctor's checks for this site, but for its webhooks."""
-        return _result_of([check for check in self._checks(site) if check.name != WEBHOOKS])
+        checks = [check for check in self._checks(site) if check.name != WEBHOOKS]
+        result = _result_of(checks)
+        account = self.wiring.accounts.store.of_site(site.id)
+        if account is not None:
+            is_good = result.state is StepState.DONE
+            said = {"good": is_good, "checks": [asdict(check) for check in checks]}
+            self.wiring.accounts.note_probe(account, said, "onboard")
+        return result
 
     def webhooks(self, site: Site) -> Result:
         """Registered, or what to paste where."""
