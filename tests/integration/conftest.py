@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -65,3 +66,12 @@ def site(shell: Shell, home_with_site: Path) -> Shell:
     """Its ratings are of any attribute and scale, as the Ratings API has them."""
     shutil.copytree(home_with_site, shell.folder / "home")
     return shell
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the tries of a call, where the remote asks for none: they are jittered, and spread
+    a load that no test has.
+    """
+    jitter = SimpleNamespace(uniform=lambda least, most: 0.002)
+    monkeypatch.setattr("sync_worker.remotes.http.retries.random", jitter)

@@ -14,6 +14,8 @@ from sync_worker.remotes.external.remote import ExternalRemote
 from tests.integration.remote_server import Asked, RemoteServer, Reply, always
 from tests.integration.small_connector import ADA, MUG, a_draft, a_manifest, a_remote, a_row
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 PAGE = b"<!DOCTYPE html><html><body>Just a moment...</body></html>"
 PAGES = {
     "a captcha, 202": Reply(202, raw=PAGE),

@@ -29,7 +29,7 @@ from tests.integration.both_remotes import (
     wix,
 )
 
-pytestmark = [pytest.mark.usefixtures("ledger_at_home"), pytest.mark.any_redis]
+pytestmark = [pytest.mark.usefixtures("ledger_at_home", "short_pauses"), pytest.mark.any_redis]
 
 __all__ = ["ground", "outside", "real", "wix"]  # fixtures
 

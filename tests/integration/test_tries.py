@@ -12,6 +12,8 @@ from sync_worker.remotes.external.remote import ExternalRemote
 from tests.integration.remote_server import Asked, RemoteServer, Reply
 from tests.integration.small_connector import a_draft, a_manifest, a_remote, a_row
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 LOST = Reply(hangs_up=True)
 GATEWAY_TIMEOUT = Reply(504, raw=b"<html>Gateway Timeout</html>")
 CODED = {"status": [404], "path": "code", "equals": "no_review", "outcome": "gone"}
