@@ -28,7 +28,7 @@ from sync_worker.ledger.statements.inbox import OPEN, SWEPT_SECONDS, words
 
 WAITING_SHARE = 4  # a fourth of a turn, or one, is kept for what waits for a budget
 MAX_SOURCES = 200  # with what waits for a budget, asked in one turn; the next goes on behind them
-MAX_DUE_SOURCES = 1000  # with anything else: many have something on its way that is not due
+MAX_AT_WORK = 1000  # with anything else: many have something on its way that is not due
 DUE_AT_ONCE = 8  # of a source, of those that have been due for longest
 # Of a source's oldest that wait: among so many the due ones go first, oldest first.
 OLDEST_SHARE = 4 * RATE_LIMITED_AT_ONCE
@@ -81,7 +81,7 @@ sources AS (SELECT source FROM walk WHERE source IS NOT NULL LIMIT {most})
 # The oldest of a source. Where they wait for long, those that have been due for longest: another
 # budget may have let them go. Both begin at a place of the index and go on in its order: with
 # `source = …` PostgreSQL walks through a larger index in the order of ids, hoping for the best.
-_FIRST_THAT_WAIT = f"""
+_THAT_WAIT = f"""
   SELECT id FROM (
     SELECT id, source, next_attempt_at FROM (
       SELECT id, source, next_attempt_at FROM inbox
@@ -94,9 +94,9 @@ _FIRST_THAT_WAIT = f"""
       ORDER BY inbox.source, inbox.next_attempt_at LIMIT {RATE_LIMITED_AT_ONCE}) AS longest_due
   ) AS first
   WHERE first.source = sources.source AND first.next_attempt_at <= ledger_now()
-  ORDER BY id LIMIT {RATE_LIMITED_AT_ONCE}
+  ORDER BY id
 """
-_FIRST_THAT_ARE_DUE = f"""
+_THAT_ARE_DUE = f"""
   SELECT id FROM (
     SELECT id, source, next_attempt_at FROM inbox
     WHERE {_RIPE} AND (inbox.source, inbox.next_attempt_at) > (sources.source, 0)
@@ -106,7 +106,8 @@ _FIRST_THAT_ARE_DUE = f"""
 """
 
 
-def _of_each_source(name: str, sources: str, first: str) -> SqlText:
+def _of_each_source(name: str, sources: str, its: str, each: int) -> SqlText:
+    first = f"{its} LIMIT {each}"
     return SqlText(
         f"""
 -- inbox.{name}, a few of each source; all sources asked
@@ -123,13 +124,37 @@ FROM sources LEFT JOIN json_each((SELECT json_group_array(id) FROM ({first}))) A
     )
 
 
+def _one_of_each_source(name: str, sources: str, its: str) -> SqlText:
+    first = f"{its} LIMIT 1"
+    return SqlText(
+        f"""
+-- inbox.{name}, one of each source; no further source is asked than there is room for
+{sources}
+SELECT sources.source, first.id FROM sources JOIN LATERAL ({first}) AS first ON true LIMIT :room
+""",
+        sqlite=f"""
+{sources}
+SELECT sources.source, first.value AS id
+FROM sources JOIN json_each((SELECT json_group_array(id) FROM ({first}))) AS first LIMIT :room
+""",
+    )
+
+
+_SOURCES_THAT_WAIT, _SOURCES_AT_WORK = _sources(_WAITS, MAX_SOURCES), _sources(_RIPE, MAX_AT_WORK)
 WAITING = _of_each_source(
-    "waiting: what waits for a budget and is due", _sources(_WAITS, MAX_SOURCES), _FIRST_THAT_WAIT
+    "waiting: what waits for a budget and is due",
+    _SOURCES_THAT_WAIT,
+    _THAT_WAIT,
+    RATE_LIMITED_AT_ONCE,
+)
+ONE_WAITING = _one_of_each_source(
+    "one_waiting: what waits for a budget and is due", _SOURCES_THAT_WAIT, _THAT_WAIT
 )
 DUE = _of_each_source(
-    "due: what is due, and not for want of a budget",
-    _sources(_RIPE, MAX_DUE_SOURCES),
-    _FIRST_THAT_ARE_DUE,
+    "due: what is due, and not for want of a budget", _SOURCES_AT_WORK, _THAT_ARE_DUE, DUE_AT_ONCE
+)
+ONE_DUE = _one_of_each_source(
+    "one_due: what is due, and not for want of a budget", _SOURCES_AT_WORK, _THAT_ARE_DUE
 )
 
 
@@ -147,7 +172,8 @@ class Round:
     A process remembers where it was, so that each source has its turn however many there are.
     """
 
-    asked: SqlText
+    one_of_each: SqlText
+    some_of_each: SqlText
     ring_these: SqlText
     max_sources: int
     behind: str = ""
@@ -156,23 +182,29 @@ class Round:
         """Ring for at most ``room``: one of each source, then a second one of each, and so on."""
         if room <= 0:
             return []
-        rows = self.asked.all(connection, behind=self.behind)
+        ids = self._one_of_each(connection, room) or self._some_of_each(connection)[:room]
+        if not ids:
+            return []
+        return self.ring_these.all(connection, inbox_ids=ids)
+
+    def _one_of_each(self, connection: Connection, room: int) -> list[int]:
+        """Where more sources than there is room for have something; else nothing."""
+        rows = self.one_of_each.all(connection, behind=self.behind, room=room)
+        if len(rows) < room:
+            return []
+        self.behind = rows[-1].source
+        return [row.id for row in rows]
+
+    def _some_of_each(self, connection: Connection) -> list[int]:
+        rows = self.some_of_each.all(connection, behind=self.behind)
         by_source: dict[str, list[int]] = {}
         for row in rows:
             of_source = by_source.setdefault(row.source, [])
             if row.id is not None:
                 of_source.append(row.id)
-        firsts = [source for source, ids in by_source.items() if ids]
-        if len(firsts) > room:
-            self.behind = firsts[room - 1]
-        elif len(by_source) == self.max_sources:
-            self.behind = rows[-1].source
-        else:
-            self.behind = ""
-        ids = in_turns(by_source.values())[:room]
-        if not ids:
-            return []
-        return self.ring_these.all(connection, inbox_ids=ids)
+        is_through = len(by_source) < self.max_sources
+        self.behind = "" if is_through else rows[-1].source
+        return in_turns(by_source.values())
 
 
 def in_turns(lists: Iterable[Sequence[int]]) -> list[int]:
@@ -181,11 +213,11 @@ def in_turns(lists: Iterable[Sequence[int]]) -> list[int]:
 
 
 def _round_of_due() -> Round:
-    return Round(DUE, RING_DUE, MAX_DUE_SOURCES)
+    return Round(ONE_DUE, DUE, RING_DUE, MAX_AT_WORK)
 
 
 def _round_of_waiting() -> Round:
-    return Round(WAITING, RING_WAITING, MAX_SOURCES)
+    return Round(ONE_WAITING, WAITING, RING_WAITING, MAX_SOURCES)
 
 
 @dataclass(frozen=True, slots=True)

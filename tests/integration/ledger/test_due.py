@@ -166,6 +166,7 @@ def test_sweep_costs_the_same_behind_a_million_that_wait(large: SqlLedger) -> No
         count_rows(large)
         assert_cheap(large, statements.RING_RIPE, room=200)
         assert_cheap(large, statements.DUE, behind="")
+        assert_cheap(large, statements.ONE_DUE, behind="", room=75)
         assert_cheap(large, statements.WAITING, behind="")
         assert_cheap(large, statements.RING_WAITING, inbox_ids=list(range(1, 9)))
     found = large.inbox.due(200)
@@ -201,6 +202,7 @@ def test_a_million_of_one_site_are_due_and_others_have_their_turn(large: SqlLedg
         count_rows(large)
         assert_cheap(large, statements.RING_RIPE, room=75)
         assert_cheap(large, statements.DUE, behind="")
+        assert_cheap(large, statements.ONE_DUE, behind="", room=75)
         assert_cheap(large, statements.RING_DUE, inbox_ids=list(range(1, 9)))
     rung = large.inbox.due_in_lanes(200)
     assert len([number for number in rung.all if number > BACKLOG]) >= 50
@@ -217,6 +219,7 @@ def test_round_over_many_sites_whose_deliveries_wait_stays_cheap(large: SqlLedge
     fill(large, first=3_000_001, count=1, reason="", at="2.0", source="'shop-9'")
     analyze(large)
     assert_cheap(large, statements.DUE, behind="")
+    assert_cheap(large, statements.ONE_DUE, behind="", room=75)
     rung: list[int] = []
     for _ in range(12):
         rung += large.inbox.due(200)
@@ -251,6 +254,7 @@ def test_sweeper_asks_sqlite_by_index_alone(sqlite_url: str) -> None:
     shown = [
         *_query_plan(ledger, statements.RING_RIPE, room=200),
         *_query_plan(ledger, statements.DUE, behind=""),
+        *_query_plan(ledger, statements.ONE_DUE, behind="", room=75),
         *_query_plan(ledger, statements.RING_DUE, inbox_ids="[1, 2]"),
         *_query_plan(ledger, statements.WAITING, behind=""),
         *_query_plan(ledger, statements.RING_WAITING, inbox_ids="[1, 2]"),
