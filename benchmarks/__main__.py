@@ -28,6 +28,7 @@ from benchmarks import (
     probation_report,
     replay,
     servers,
+    sites,
     workers,
     workers_report,
 )
@@ -45,6 +46,7 @@ S = TypeVar(
     probation.Size,
     replay.Size,
     servers.Size,
+    sites.Size,
 )
 CONSOLE = Console(width=150)
 FOLDER = Path("benchmark-report")
@@ -182,6 +184,15 @@ def one_latency(database: str | None, count: int | None, quick: bool, out: Path)
 def one_calls(quick: bool, out: Path) -> None:
     """Remote calls for each change, against the flow of the Wix guide."""
     end_with([("calls", lambda: calls.run(calls.QUICK if quick else calls.Size()))], quick, out)
+
+
+@main.command("sites")
+@quick_option
+@out_option
+def one_sites(quick: bool, out: Path) -> None:
+    """What one site costs with 10, 1,000 and 10,000 accounts: door, worker, memory, sweeper."""
+    size = sites.QUICK if quick else sites.Size()
+    end_with([("sites", lambda: sites.run(size))], quick, out)
 
 
 @main.command("links")

@@ -113,3 +113,13 @@ def test_benchmarks_have_a_figure_for_each_case(
         "flower",
         "Redis",
     }
+
+
+def test_benchmark_of_sites_has_a_figure_for_each_number_of_accounts(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "sites", "--quick", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads((tmp_path / "report.json").read_text())["runs"]["sites"]["figures"]
+    assert [one["sites"] for one in figures] == [2, 5]
+    assert all(one[name] > 0 for one in figures for name in ("webhook", "rating", "new_account"))
+    assert "ix_inbox_ripe_source" in (tmp_path / "report.md").read_text()
