@@ -134,6 +134,7 @@ def test_site_has_one_account_and_an_external_account_one_site(shell: Shell) -> 
     same = shell.values(base_url="https://www.SHOP1.example.org:443/")
     new_site = ("account", "add", INSTANCE.format(2), "--new-site", "--connector", "woocommerce")
     assert "serves site 1" in shell.bad(*new_site, "--values", same)
+    assert [row["id"] for row in shell.told("site", "list")] == [1]
     shell.good("account", "revoke", "1", "--yes")
     assert shell.told("account", "show", first["account"])["state"] == "revoked"
     assert shell.told(*new_site, "--values", same)["site"] == 2

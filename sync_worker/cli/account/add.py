@@ -41,7 +41,10 @@ def add(
     manifest = wiring().connectors.code_of(connector).code
     given = given_values(manifest, pairs, files, document_file)
     given |= asked(manifest, [spec.name for spec in manifest.settings], given)
-    wiring().accounts.check(connector, given)
+    if new_site:
+        # Before there is a site that would wait for another account.
+        wiring().may_begin_ledger()
+        wiring().accounts.check(connector, given)
     _make_key()
     site = _site(site_name, is_new=new_site)
     added = wiring().accounts.add(site, connector, given, actor(), is_same_shop=is_same_shop)

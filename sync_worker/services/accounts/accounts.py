@@ -18,6 +18,7 @@ from sync_worker.core.values import (
     Site,
     account_source,
 )
+from sync_worker.ledger.accounts.giving import refuse_what_crosses_sites
 from sync_worker.ledger.accounts.sealing import Sealer
 from sync_worker.ledger.accounts.store import SqlAccountStore, new_public_id
 from sync_worker.ledger.administration.admin import LedgerAdmin
@@ -53,10 +54,17 @@ class Accounts:
     tell: Callable[[], None] = lambda: None
 
     def check(self, connector: str, given: Mapping[str, str]) -> None:
-        """Whether these values could be an account. Raises Misconfigured, BadValues."""
+        """Whether these values could be an account of a new site.
+
+        Raises Misconfigured, BadValues.
+        """
         code = self.code_of(connector)
         parts = parted(code.code, given)
-        code.of(connector, Given({**parts.settings, **parts.secrets}))
+        values = {**parts.settings, **parts.secrets}
+        code.of(connector, Given(values))
+        tried = NewAccount(new_public_id(), 0, connector, identity_of(code.code, values), {})
+        with self.admin.transactions.read() as connection:
+            refuse_what_crosses_sites(connection, tried)
 
     def add(
         self,
