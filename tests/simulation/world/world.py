@@ -82,13 +82,7 @@ class World:
         self.tell = first.tell
         self.intake = self._intake()
         for shop in self.shops:
-            shop.sweeper = Sweeper(
-                self.ledger.sweeps,
-                partial(self.ledger.site, shop.site.id),
-                self.intake,
-                self._step,
-                self._wait_in_sweep,
-            )
+            shop.sweeper = self._sweeper(shop)
         self.sweeper = first.sweeper
 
     # -- making it
@@ -114,6 +108,18 @@ class World:
             lambda: self.refuse_again(),
         )
         return Shop(common, site, self._note_call)
+
+    def add_shop(self) -> Shop:
+        """One more site, while all others are at work."""
+        shop = self._shop(len(self.shops))
+        shop.sweeper = self._sweeper(shop)
+        self.shops.append(shop)
+        return shop
+
+    def _sweeper(self, shop: Shop) -> Sweeper:
+        site = partial(self.ledger.site, shop.site.id)
+        wait = self._wait_in_sweep
+        return Sweeper(self.ledger.sweeps, site, self.intake, self._step, wait)
 
     def _intake(self) -> Intake:
         return Intake(
