@@ -112,7 +112,7 @@ class ManySite:
 class ManySites:
     """``with ManySites() as many: site = many.add()``; kinds of systems take turns."""
 
-    def __init__(self, *, sender_threads: int = 4, retry_scale: float = 0.01) -> None:
+    def __init__(self, *, sender_threads: int = 4) -> None:
         self.sites: list[ManySite] = []
         self._key = key_of_wix()
         faults = Faults(WEBHOOK_FAULTS, 0)
@@ -121,7 +121,7 @@ class ManySites:
                 None,
                 faults,
                 accepts=lambda status: status == 200,
-                retry_seconds=[60 * retry_scale] * 10,
+                retry_seconds=[1.0] * 300,  # as patient as they are in reality
                 threads=sender_threads,
             )
             for kind in (WixState, *KINDS)

@@ -205,7 +205,7 @@ class FleetOfSites:
         for flow in flows:
             flow.start()
         shops = {one.shop.number: one.shop for one in among}
-        while time.monotonic() < until + 10.0 and (started or time.monotonic() < until):
+        while time.monotonic() < until + SERVED_SECONDS and (started or time.monotonic() < until):
             for (number, email), at in list(started.items()):
                 if shops[number].platform.of(SOLD_AS, email):
                     times.append(time.monotonic() - at)
