@@ -17,6 +17,7 @@ from sync_worker.core.plan import NO_SIDE, Action, Delete, Hold, Ignore, Write, 
 from sync_worker.core.values import Operation, Side, Slot, Snapshot, Value
 from sync_worker.core.values.texts import REPLY
 from sync_worker.engine.holds.guests import guarded
+from sync_worker.engine.moderation.copies import plan_of_copy
 from sync_worker.engine.moderation.visibility import (
     approval_due,
     is_only_hidden,
@@ -127,7 +128,11 @@ def _plan_attributes(view: View, *, moderates: bool) -> dict[str, Action]:
             continue
         wix, external = _snapshots(view, name)
         edited = reworded if name == main else NO_SIDE
-        action = plan(field, view.bases[name], wix, external, policy, edited)
+        base = view.bases[name]
+        action = plan(field, base, wix, external, policy, edited)
+        # One side showed nothing as both last agreed: perhaps a copy that waits for a moderator.
+        if (base.wix is None) is not (base.external is None):
+            action = plan_of_copy(view, name, field, action, (wix, external), edited)
         if moderates:
             action = seen_with_visibility(view, name, action)
         # Its record was not deleted: it is another rating's now.

@@ -302,6 +302,10 @@ def _bury_hidden(self: Resolver, delivery: Delivery, record: Record) -> Any:
     return self._bury(gone, NOT_PUBLISHED)
 
 
+def _as_planned_of(view: View, name: str, field: Any, action: Any, *more: Any) -> Any:
+    return action
+
+
 def _never_rejected(shown: Any, known: Any) -> bool:
     return False
 
@@ -367,6 +371,8 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "reply listed at the revision on file": ((marks, "says_something_new", _never),),
     "ways of replies": ((Policy, "of_replies", _as_of_all),),
     "a reply is not the person's": ((planning, "without_reply", list),),
+    # tests/simulation/test_waiting_copies.py
+    "copies that wait": ((link_plan, "plan_of_copy", _as_planned_of),),
     # tests/simulation/test_unseen.py
     "hidden from us": ((view, "may_be_hidden", _never),),
     # tests/simulation/test_moderation.py

@@ -274,6 +274,7 @@ SCENES |= {
     "reviews, ours are approved": replace(
         REVIEWS, policy=Policy(wix_approve_ours=WixApproveOurs.APPROVE), rules_decide_later=False
     ),
+    "reviews, copies wait outside": replace(REVIEWS, new_outside=RecordState.PENDING),
     "reviews, no revisions outside": replace(REVIEWS, external=NO_REVISION),
     "reviews, sweeps all the time": replace(REVIEWS, sweeps_meanwhile=True),
 }

@@ -119,6 +119,8 @@ class Shop:
         remote.makes_words = words_made_by(capabilities)
         if side is Side.WIX:
             moderate(remote, self.options, self._common.show_later)
+        if side is Side.EXTERNAL:
+            remote.new_state = self.options.new_outside
         if side is Side.EXTERNAL and self.options.normalises:
             remote.normalise = lambda name, value: value.quantize(Decimal(1))
         return remote

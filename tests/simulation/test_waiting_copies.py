@@ -1,0 +1,150 @@
+"""What we create outside waits for a moderator there, and its source changes or goes meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sync_worker.core.ports.remote import Capabilities
+from sync_worker.core.values import Policy
+from tests.simulation.ablations import without
+from tests.simulation.chaos import NO_REVISION, sql_ledger
+from tests.simulation.scenarios import Story, changes, deletes, moderates, rates
+from tests.simulation.test_moderation import (
+    KEEPS,
+    PENDING,
+    PUBLISHED,
+    REJECTED,
+    E,
+    W,
+    assert_at_rest,
+    on_wix,
+    stands,
+    writes,
+)
+from tests.simulation.test_words import a_world, both_show, rate, say
+from tests.simulation.world import CALM, Options, World
+from tests.twins.memory_ledger import memory_ledger
+
+NUMBERED = Capabilities(many_fields=True)
+RATED = rates(W, overall=80)
+APPROVED = moderates(PUBLISHED)
+both_ledgers = pytest.mark.parametrize("make", [memory_ledger, sql_ledger], ids=["memory", "sql"])
+any_system = pytest.mark.parametrize(
+    "external", [NUMBERED, NO_REVISION], ids=["numbered", "unnumbered"]
+)
+either_api = pytest.mark.parametrize("of_wix", [{}, {"wix": KEEPS}], ids=["ratings", "reviews"])
+
+
+def waited(*acts: Story, make: Any = memory_ledger, **more: Any) -> World:
+    world = World(0, Options(CALM, **{"people": 1, "new_outside": PENDING, **more}), make)
+    for act in acts:
+        act(world)
+        world.drain()
+    return world
+
+
+@any_system
+@either_api
+@both_ledgers
+def test_approval_leaves_an_edit_of_the_stars_alone(
+    make: Any, of_wix: Any, external: Capabilities
+) -> None:
+    """It shows what we wrote, so nobody has edited it."""
+    world = waited(RATED, changes(W, overall=20), make=make, external=external, **of_wix)
+    assert set(world.ledger.held_reasons()) == {"moderated"}
+    APPROVED(world)
+    world.settle()
+    assert stands(world) == (("20", "published"), ("1", "published"))
+    assert writes(world) == {"create on external": 1, "update on external": 1}
+    assert_at_rest(world)
+
+
+def test_sweeps_alone_bring_the_edit_outside_after_the_approval() -> None:
+    world = waited(RATED, changes(W, overall=20))
+    world.external.on_event = lambda event: None
+    APPROVED(world)
+    world.settle()
+    assert stands(world) == (("20", "published"), ("1", "published"))
+    assert_at_rest(world)
+
+
+@any_system
+def test_edit_by_a_moderator_is_an_edit(external: Capabilities) -> None:
+    """It shows something else than we wrote; the later word counts, and the other is on record."""
+    acts = (RATED, changes(W, overall=20), changes(E, value=2), APPROVED)
+    world = waited(*acts, external=external)
+    world.settle()
+    assert stands(world) == (("40", "published"), ("2", "published"))
+    losers = {line.loser for line in world.ledger.history_entries() if line.loser is not None}
+    assert losers == {20}
+
+
+@any_system
+@both_ledgers
+def test_deleted_review_does_not_come_back_with_the_approval(
+    make: Any, external: Capabilities
+) -> None:
+    world = waited(RATED, deletes(W), make=make, external=external)
+    assert stands(world) == (None, ("4", "pending"))
+    APPROVED(world)
+    world.settle()
+    assert stands(world) == (None, None)
+    assert writes(world) == {"create on external": 1, "delete on external": 1}
+    assert_at_rest(world)
+
+
+def test_copy_that_the_moderator_throws_away_is_gone() -> None:
+    world = waited(RATED, deletes(W), deletes(E))
+    world.settle()
+    assert stands(world) == (None, None)
+    assert_at_rest(world)
+
+
+def test_deletes_that_do_not_cross_leave_the_copy_as_it_is() -> None:
+    world = waited(RATED, deletes(W), APPROVED, policy=Policy.of({"deletes": "ignore"}))
+    world.settle()
+    assert stands(world) == (None, ("4", "published"))
+    assert_at_rest(world)
+
+
+def test_rejected_review_takes_its_copy_along_when_that_is_shown() -> None:
+    acts = (rates(W, overall=80), on_wix(PUBLISHED), on_wix(REJECTED))
+    world = waited(*acts, wix=KEEPS)
+    assert stands(world) == (("80", "rejected"), ("4", "pending"))
+    APPROVED(world)
+    world.settle()
+    assert stands(world) == (("80", "rejected"), None)
+    assert_at_rest(world)
+
+
+@any_system
+def test_approval_leaves_edits_of_stars_and_words_alone(external: Capabilities) -> None:
+    world = a_world(external=external)
+    world.external.new_state = PENDING
+    rate(world, W, 80, title="Good", body="First")
+    world.drain()
+    say(world, W, body="Second")
+    changes(W, overall=20)(world)
+    world.drain()
+    APPROVED(world)
+    world.settle()
+    assert both_show(world) == (["20", "Good", "Second"], ["1", "Good", "Second"])
+    assert_at_rest(world)
+
+
+def edit_is_kept() -> bool:
+    world = waited(RATED, changes(W, overall=20), APPROVED)
+    return stands(world) == (("20", "published"), ("1", "published"))
+
+
+MISSED: dict[str, Callable[[], bool]] = {"copies that wait": edit_is_kept}
+
+
+@pytest.mark.parametrize("mechanism", sorted(MISSED))
+def test_story_misses_the_mechanism(mechanism: str) -> None:
+    assert MISSED[mechanism]()
+    with without(mechanism):
+        assert not MISSED[mechanism]()
