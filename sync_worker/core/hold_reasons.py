@@ -65,6 +65,7 @@ FREES_ITSELF: Mapping[str, str] = MappingProxyType(
                 "bad_cursor",
                 "cannot_write",
                 "conflict_unexplained",
+                "duplicate_unseen",
                 "entity_mapped_elsewhere",
                 "first_difference",
                 "host_not_allowed",

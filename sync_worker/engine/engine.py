@@ -47,7 +47,7 @@ from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.settling import Settling
 from sync_worker.engine.view import View
-from sync_worker.engine.write_limits import NO_EMAIL, WriteLimits
+from sync_worker.engine.writes.limits import NO_EMAIL, WriteLimits
 from sync_worker.engine.writing import Writing
 
 BUSY = Outcome(OutcomeKind.BUSY)

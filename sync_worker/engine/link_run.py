@@ -36,7 +36,8 @@ from sync_worker.engine.run_end import end_of_run, ids_to_forget, outcome_of_run
 from sync_worker.engine.settling import Settling
 from sync_worker.engine.view import View
 from sync_worker.engine.words.replies import UNSUPPORTED
-from sync_worker.engine.writing import MERGED, SHADOWED, Writing
+from sync_worker.engine.writes.removals import MERGED, SHADOWED, remove_beside
+from sync_worker.engine.writing import Writing
 
 # far above what any policy needs; a run that has not settled by then starts anew later
 MAX_STEPS = 96
@@ -165,7 +166,7 @@ class LinkRun:
     def _remove_losers(self) -> None:
         while self.view.losers:
             slot, record = self.view.pop_loser()
-            self.writing.remove_beside(slot, record, Delete(slot.side, MERGED))
+            remove_beside(self.writing, slot, record, Delete(slot.side, MERGED))
 
     def _remove_shadowed(self, remote_ids: Sequence[str]) -> None:
         slot, moves = Slot(Side.EXTERNAL), self.placing.moves
@@ -183,7 +184,7 @@ class LinkRun:
                 if not self.view.capabilities[slot.side].can_delete:
                     raise Held(UNSUPPORTED)
                 action = Delete(slot.side, SHADOWED, privacy=True)
-                self.writing.remove_beside(slot, record, action)
+                remove_beside(self.writing, slot, record, action)
             # Removed now, or gone before: late news of it must find a tombstone.
             self.view.bury(Buried(slot.side, remote_id))
 

@@ -68,10 +68,11 @@ class Reading:
         self.view.note_look_up(side)
         for hit in self.search(side):
             slot = self.view.slot_for(side, hit)
-            if slot is not None and (also_buried or not self._is_out(side, hit.remote_id)):
+            if slot is not None and (also_buried or not self.is_out(side, hit.remote_id)):
                 yield slot, hit.remote_id
 
-    def _is_out(self, side: Side, remote_id: str) -> bool:
+    def is_out(self, side: Side, remote_id: str) -> bool:
+        """Whether a record counts as gone, or stands behind the synced one."""
         is_gone = self.tombstone_of(side, remote_id) is not None
         return is_gone or is_shadowed(self.view, side, remote_id)
 

@@ -16,24 +16,19 @@ from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import (
     Change,
     Conflict,
-    Delivery,
     Intent,
     Known,
     Operation,
     Record,
     Value,
 )
-from sync_worker.engine.history_lines import (
-    line_for_unseen_revision,
-    lines_for_covered_edit,
-    lines_for_unknown_write,
-)
+from sync_worker.engine.history_lines import lines_for_unknown_write
 from sync_worker.engine.moderation.calls import look_at_moderated, standing_written
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.view import View, is_lost
+from sync_worker.engine.writes.echoes import Echoes
 
-MAX_GAPS = 20  # the newest ones; a robot may have made thousands
 # So long after a write its echo may be on its way, where only that tells the outcome.
 ECHO_SECONDS = 60.0
 LOOK_AGAIN_SECONDS = 5.0
@@ -105,7 +100,8 @@ class Settlement:
         self.view.miss(self.intent.slot)
         if (settled := self._landed_and_gone(remote_id)) is None:
             self._note_unknown(self.intent.befores)
-            self._note_covered(remote_id, range(self._first_revision, self._first_revision + 1))
+            first = self._echoes.first_revision
+            self._echoes.note_covered(remote_id, range(first, first + 1))
         return settled
 
     def _settle_create(self) -> Settled | None:
@@ -119,6 +115,9 @@ class Settlement:
                 continue
             # not of the attribute that we wanted to create
             if self.view.slot_for(self.intent.slot.side, record) != self.intent.slot:
+                continue
+            # it counts as gone, and is none of ours
+            if not self._may_be_ours(record):
                 continue
             living = living or record
             # Where a person may have several records, one before ours may be their own.
@@ -147,7 +146,7 @@ class Settlement:
     def _candidates(self) -> Iterator[str]:
         """Ids that our create may have made: found by search, or told by a delivery in hand."""
         side = self.intent.slot.side
-        hits = self.reading.find(side, also_buried=self._may_show_hidden)
+        hits = self.reading.find(side, also_buried=not self._can.can_moderate)
         found = [remote_id for slot, remote_id in hits if slot == self.intent.slot]
         # A delivery may name our record before the search shows it.
         told = [
@@ -160,11 +159,22 @@ class Settlement:
         ]
         return iter(dict.fromkeys(found + told))
 
+    def _may_be_ours(self, record: Record) -> bool:
+        """What counts as gone waits for a moderator, as we wrote it; or shows late."""
+        side = self.intent.slot.side
+        if self._may_show_hidden or not self.reading.is_out(side, record.remote_id):
+            return True
+        return not record.is_visible and self._has_targets(record)
+
     @property
     def _may_show_hidden(self) -> bool:
         """A create that shows late may be unpublished at first, and be taken for gone then."""
         # Judge.me accepts a create before it has a record.
         return self.intent.operation is Operation.CREATE and self._can.create_is_async
+
+    @property
+    def _echoes(self) -> Echoes:
+        return Echoes(self.view, self.reading, self.inbox, self.intent)
 
     @property
     def _can(self) -> Capabilities:
@@ -176,7 +186,7 @@ class Settlement:
         # not counted, or by a call that names no revision and need not raise it
         if record.revision is None or self.intent.operation is Operation.REPLY:
             return self._landed_unnumbered(record)
-        first = self._first_revision
+        first = self._echoes.first_revision
         # unchanged since before our write
         if record.revision < first:
             return None
@@ -192,7 +202,7 @@ class Settlement:
             return self._as_shown(echo)
         self._wait_for_echo()
         self._note_unknown(self.intent.befores)
-        self._note_covered(record.remote_id, range(first, record.revision))
+        self._echoes.note_covered(record.remote_id, range(first, record.revision))
         return None
 
     def _wait_for_echo(self) -> None:
@@ -238,41 +248,10 @@ class Settlement:
         has_words = self._can.correlates_text and record.has_words
         return has_words and not says_what_we_sent(self.view, self.intent, record)
 
-    def _note_covered(self, remote_id: str, revisions: range) -> None:
-        """Edits that our write may have covered, where it named no revision."""
-        # our update named its revision: the remote refuses it rather than cover an edit
-        if self._can.update_precondition:
-            return
-        # Sent without a precondition: any edit in between may be covered.
-        for revision in revisions[-MAX_GAPS:]:
-            delivery, told = self._told(remote_id, revision)
-            # no delivery told of it, or none with its values
-            if delivery is None or told is None:
-                line = line_for_unseen_revision(self.intent, remote_id, revision)
-                self.view.note([line])
-            else:
-                values = self._values(told)
-                lines = lines_for_covered_edit(self.intent, remote_id, values, delivery.id)
-                self.view.note(lines)
-
-    @property
-    def _first_revision(self) -> int:
-        """The revision that our write made, if it landed."""
-        # A create has no base, and revisions begin at 1.
-        return (self.intent.base_revision or 0) + 1
-
     def _echo(self, remote_id: str) -> Record | None:
         """The delivery that our own write caused, as a record."""
-        _, record = self._told(remote_id, self._first_revision)
+        _, record = self._echoes.told(remote_id, self._echoes.first_revision)
         return record if record is not None and self._has_targets(record) else None
-
-    def _told(self, remote_id: str, revision: int) -> tuple[Delivery | None, Record | None]:
-        """The stored delivery for exactly this revision, and the record that it carries."""
-        side = self.intent.slot.side
-        delivery = self.inbox.evidence(self.view.run.site.id, side, remote_id, revision)
-        if delivery is None:
-            return None, None
-        return delivery, self.reading.record_in(side, delivery.new.payload)
 
     def _as_shown(self, record: Record) -> Settled:
         known = self._known(record)
@@ -299,8 +278,11 @@ class Settlement:
         return {name: values.get(name) for name in self.intent.targets}
 
     def _has_targets(self, record: Record) -> bool:
-        values, intent = self._values(record), self.intent
-        return all(is_as_wanted(self.view, intent, name, values[name]) for name in intent.targets)
+        # What waits for a moderator holds what we wrote, too, though it shows nothing yet.
+        values, intent = self.view.seen_as(self.intent.slot, record).hidden, self.intent
+        return all(
+            is_as_wanted(self.view, intent, name, values.get(name)) for name in intent.targets
+        )
 
 
 def is_made_here(can: Capabilities, intent: Intent, record: Record) -> bool:

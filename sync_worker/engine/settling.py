@@ -24,7 +24,8 @@ from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.settlement import Settlement
 from sync_worker.engine.view import View
-from sync_worker.engine.writing import Writing, is_beside
+from sync_worker.engine.writes.removals import is_beside, remember_removal
+from sync_worker.engine.writing import Writing
 
 AWAITING = "awaiting_confirmation"
 CREATE_FAILED = "create_failed"
@@ -58,7 +59,7 @@ class Settling:
             self.writing.abandon(self.view.take_history())
         # a record beside the one on file is removed: the slot itself is as before
         elif is_beside(intent):
-            self.writing.remember_removal(intent)
+            remember_removal(self.writing, intent)
         # it landed, as a write of this run would have
         else:
             self.writing.remember(intent, settled.landed, settled.values)

@@ -20,7 +20,7 @@ from sync_worker.core.errors import (
     UnknownOutcome,
 )
 from sync_worker.core.hold_reasons import CONTENT_REPLACED
-from sync_worker.core.plan import Delete, Write
+from sync_worker.core.plan import Write
 from sync_worker.core.ports.links import Commit, Committed
 from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.values import (
@@ -32,11 +32,13 @@ from sync_worker.core.values import (
     LinkState,
     Operation,
     Record,
+    RecordState,
     Side,
     Slot,
     Value,
 )
 from sync_worker.engine.history_lines import line_for_held_link, line_for_refusal
+from sync_worker.engine.holds.unseen_twins import refusal_by_unseen
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.moderation.calls import claim_if_made, moderate, note_moderated
@@ -47,18 +49,14 @@ from sync_worker.engine.record_view import values_in
 from sync_worker.engine.view import View
 from sync_worker.engine.words.answers import is_left_to_remote, shown_after
 from sync_worker.engine.words.replies import send_reply
-from sync_worker.engine.write_limits import WriteLimits
-from sync_worker.engine.write_values import (
-    commit_of_removal,
+from sync_worker.engine.writes.limits import WriteLimits
+from sync_worker.engine.writes.values import (
     commit_of_write,
     draft_for,
-    intent_beside,
     intent_for,
     is_made_by,
     newest_in_hand,
 )
-
-MERGED, SHADOWED = "merged", "shadowed"  # why a record beside the one on file is removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ class Writing:
         """
         self.limits.check(write)
         intent = intent_for(self.view, write, self.new_id())
-        self._announce(intent)
+        self.announce(intent)
         remote, remote_id = self.reading.remotes[write.slot.side], intent.remote_id or ""
         record: Record | None = None
         try:
@@ -132,7 +130,7 @@ class Writing:
         else:
             self._confirm(write, intent, record)
 
-    def _announce(self, intent: Intent) -> None:
+    def announce(self, intent: Intent) -> None:
         """Put the intent on file.
 
         The budget comes first: its refusal must not leave a write of unknown outcome.
@@ -159,8 +157,11 @@ class Writing:
             # for gone.
             self.placing.look_up(slot.side, also_buried=True)
         if self.view.record_views[slot].remote_id is None:
-            # Its search lags behind its own refusal.
-            raise Transient("the remote says duplicate but does not show the record yet")
+            refusal = refusal_by_unseen(self.view)
+            if isinstance(refusal, Held):
+                line = line_for_refusal(intent, duplicate.facts, newest_in_hand(self.view))
+                self.keeper.commit(Commit(history=[line]))
+            raise refusal
         if is_perhaps_ours:
             claim_if_made(self.view, self.reading, intent)
             self.abandon()
@@ -224,40 +225,6 @@ class Writing:
                 is_ours = True
             self.view.note_unmatched(write.slot, name, is_ours=is_ours)
 
-    # -- a record for which another one of the same person stands
-
-    def remove_beside(self, slot: Slot, record: Record, action: Delete) -> None:
-        """Remove it: by intent, with a line in the history. Nothing else may be unsaved.
-
-        Raises as ``perform``.
-        """
-        names = self.view.carried.in_slot[slot]
-        write = SlotWrite(slot, Operation.DELETE, dict.fromkeys(names, action), {})
-        self.limits.check(write)
-        intent = intent_beside(self.view, write, record, self.new_id())
-        self._announce(intent)
-        try:
-            self.reading.remotes[slot.side].delete(record.remote_id, record.revision)
-        # sent, and perhaps done: the intent stays open
-        except UnknownOutcome:
-            raise
-        except Conflict as conflict:
-            # changed there just now: the next run looks at both again
-            self.abandon()
-            raise Transient("the record changed just now", retry_after=1.0) from conflict
-        except (Transient, Permanent):
-            # not done, for sure
-            self.abandon()
-            raise
-        self.remember_removal(intent)
-
-    def remember_removal(self, intent: Intent) -> None:
-        """A record beside the one on file is gone: commit that."""
-        change = commit_of_removal(self.view, intent)
-        self.keeper.commit(change)
-        self.view.count_write()
-        self.view.learn(change.records, {})
-
     # -- remembering
 
     def abandon(self, history: Sequence[HistoryEntry] = ()) -> None:
@@ -304,10 +271,21 @@ class Writing:
             self._tell_guard(unsaved, committed.buried)
         if committed.buried:
             # Somebody deleted a record before we knew its link.
-            self.view.learn(change.records, change.bases)
+            self.view.learn(change.without(committed.buried).records, change.bases)
             self.view.lose_buried(committed.buried)
+            self._look_for_hidden(change)
             return None
         return committed
+
+    def _look_for_hidden(self, change: Commit) -> None:
+        """What waits for a moderator counted as gone too, when an event told of it before us."""
+        for slot, known in change.records.items():
+            if known is None or known.state is RecordState.PUBLISHED:
+                continue
+            if self.view.record_views[slot].remote_id is None:
+                tombstone = self.reading.tombstone_of(slot.side, known.remote_id)
+                if tombstone is None or not tombstone.privacy:
+                    self.placing.meet(slot, known.remote_id)
 
     def _tell_guard(self, unsaved: Unsaved, buried: Set[str]) -> None:
         """Not of a record that is gone: it may be gone because its person asked for that."""
@@ -320,12 +298,6 @@ class Writing:
         if not self.view.capabilities[slot.side].revision_covers_state:
             return
         self.guard.remember(site_id, slot.side, known.remote_id, known.revision, unsaved.intent.id)
-
-
-def is_beside(intent: Intent) -> bool:
-    """Whether it removes a record for which another one of the same person stands."""
-    reasons = set(intent.reasons.values())
-    return intent.operation is Operation.DELETE and reasons <= {MERGED, SHADOWED}
 
 
 def _is_taken(view: View, side: Side, name: str, wanted: Value, returned: Value | None) -> bool:

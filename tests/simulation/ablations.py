@@ -42,7 +42,6 @@ from sync_worker.engine import (
     placing,
     record_view,
     view,
-    write_values,
     writing,
 )
 from sync_worker.engine.deliveries import Deliveries
@@ -58,7 +57,9 @@ from sync_worker.engine.settlement import Settlement
 from sync_worker.engine.settling import Settling
 from sync_worker.engine.view import View
 from sync_worker.engine.words import planning
-from sync_worker.engine.write_limits import WriteLimits
+from sync_worker.engine.writes import values
+from sync_worker.engine.writes.echoes import Echoes
+from sync_worker.engine.writes.limits import WriteLimits
 from sync_worker.engine.writing import Writing
 from sync_worker.intake import contact_events as contact_events_module
 from sync_worker.intake import raters as raters_module
@@ -362,7 +363,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "no way back for a shortened text": ((WordsField, "_fits", _carried_though_short),),
     "look at words that nobody knows": ((next_step, "has_untold_words", _never),),
     "words keep their record alive": ((link_plan, "sides_reworded", _nobody),),
-    "news of the rest of a record": ((write_values, "has_more_to_say", _never),),
+    "news of the rest of a record": ((values, "has_more_to_say", _never),),
     "words listed without a number": ((marks, "says_something_new", _never),),
     "words in an answer": ((writing, "is_left_to_remote", _always_left),),
     # tests/simulation/test_replies.py
@@ -372,6 +373,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "ways of replies": ((Policy, "of_replies", _as_of_all),),
     "a reply is not the person's": ((planning, "without_reply", list),),
     # tests/simulation/test_waiting_copies.py
+    "look at what counted as gone": ((Writing, "_look_for_hidden", _nothing),),
     "copies that wait": ((link_plan, "plan_of_copy", _as_planned_of),),
     # tests/simulation/test_unseen.py
     "hidden from us": ((view, "may_be_hidden", _never),),
@@ -433,7 +435,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "dedupe at the door": ((MemoryInbox, "store", _store_all),),
     "tombstones": ((MemoryDirectory, "locate", _locate_without_graves),),
     "look at what was buried meanwhile": ((Commit, "is_dead", _never),),
-    "source records on file": ((write_values, "source_records", _commit_without_sources),),
+    "source records on file": ((values, "source_records", _commit_without_sources),),
     "base for each side": ((MemoryLinks, "lease", _one_base_for_both),),
     "clock that never goes back": ((SteadyClock, "now", _as_the_database_shows),),
     "bound of a jump ahead": ((database, "MAX_JUMP_SECONDS", float("inf")),),
@@ -448,7 +450,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "loop breaker": ((WriteLimits, "_refuse_if_fighting", _nothing),),
     "gap record": (
         (Settlement, "_note_unknown", _nothing),
-        (Settlement, "_note_covered", _nothing),
+        (Echoes, "note_covered", _nothing),
         (history_lines, "lines_for_revision_gap", _nobody),
     ),
     "waiting for an accepted create": ((Settling, "_wait_for", _nothing),),

@@ -258,6 +258,20 @@ SCENES |= {
         ANSWERING, wix=REVIEWS_CAPABILITIES, replies_count=False, external=NO_REVISION
     ),
 }
+# What we create outside waits for a moderator there.
+WAITING = Options(
+    STORM,
+    moderation=True,
+    new_outside=RecordState.PENDING,
+    moderators_decide_later=True,
+    external=NO_REVISION,
+    acts=10,
+)
+SCENES |= {
+    "copies wait outside": replace(WAITING, external=Options().external),
+    "copies wait outside, no revisions": WAITING,
+    "copies wait outside, calm, no revisions": replace(WAITING, faults=CALM),
+}
 BUMPED = replace(REVIEWS_CAPABILITIES, revision_covers_state=True)
 SCENES |= {
     "reviews, calm": replace(REVIEWS, faults=CALM),

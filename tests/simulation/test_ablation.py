@@ -66,6 +66,7 @@ GUARDED = {
     *OF_WORDS,
     *OF_WAITING_WORDS,
     *OF_REPLIES,
+    "look at what counted as gone",  # tests/simulation/test_waiting_copies.py
     "copies that wait",  # tests/simulation/test_waiting_copies.py
     "hidden from us",  # tests/simulation/test_unseen.py
     *OF_SITES,

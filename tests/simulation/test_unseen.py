@@ -21,6 +21,7 @@ from tests.simulation.moderated import (
     assert_at_rest,
     on_wix,
     played,
+    reviews,
     stands,
     swept,
     writes,
@@ -177,3 +178,62 @@ def test_import_heard_of_by_events_is_held_too() -> None:
         world.sweep()
         world.drain()
     assert stands(world)[1] == ("4", "published")
+
+
+# -- a twin that nobody is shown stands in the way
+
+
+def twin_out_of_sight(*, make_ledger: LedgerMaker = memory_ledger) -> World:
+    world = World(0, reviews(**LEAVES_OUT), make_ledger)
+    rates(W, overall=80)(world)
+    world.drain()
+    rates(E, value=4)(world)
+    world.drain()
+    return world
+
+
+@make
+def test_create_refused_for_a_twin_that_no_look_shows_is_held(make: LedgerMaker) -> None:
+    """After few calls, with what the remote said; it was tried for 48 hours."""
+    world = twin_out_of_sight(make_ledger=make)
+    assert world.ledger.held_reasons() == ["duplicate_unseen"]
+    assert world.wix.calls["create"] == 4
+    assert world.wix.calls.total() <= 8
+    refusals = [one for one in world.ledger.history_entries() if one.what == "refused"]
+    assert len(refusals) == 1
+    before = world.wix.calls.total()
+    world.now += 48 * 3600.0
+    world.drain()
+    assert world.wix.calls.total() == before
+
+
+@make
+def test_hold_for_an_unseen_twin_ends_when_it_is_shown(make: LedgerMaker) -> None:
+    world = twin_out_of_sight(make_ledger=make)
+    on_wix(PUBLISHED)(world)
+    world.settle()
+    assert stands(world) == (("80", "published"), ("4", "published"))
+    assert_at_rest(world)
+
+
+def test_look_at_an_unseen_twin_asks_once() -> None:
+    world = twin_out_of_sight()
+    before = world.wix.calls["create"]
+    world.now += 3600.0
+    world.sweep()
+    world.drain()
+    assert world.wix.calls["create"] == before + 1
+    assert set(world.ledger.held_reasons()) == {"duplicate_unseen"}
+
+
+def test_search_that_lags_for_a_moment_holds_nothing() -> None:
+    world = World(0, reviews(new_on_wix=PUBLISHED, wix=KEEPS), memory_ledger)
+    world.wix.on_event = lambda event: None
+    rates(W, overall=80)(world)
+    world.wix.on_event = world.tell
+    lags = [None, None]
+    world.wix.find_lags = lambda: bool(lags) and lags.pop() is None
+    rates(E, value=4)(world)
+    world.drain()
+    assert stands(world) == (("80", "published"), ("4", "published"))
+    assert_at_rest(world)

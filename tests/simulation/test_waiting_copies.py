@@ -135,12 +135,78 @@ def test_approval_leaves_edits_of_stars_and_words_alone(external: Capabilities) 
     assert_at_rest(world)
 
 
+# -- and the answer to the create is lost
+
+
+def lose_the_answer(world: World) -> None:
+    def fault(operation: str) -> str | None:
+        is_first = operation == "create" and not world.external.records
+        return "response_lost" if is_first else None
+
+    world.external.fault = fault
+
+
+def shown_outside(world: World) -> list[tuple[str, str]]:
+    records = world.external.records.values()
+    return [(str(one.values["value"]), str(one.state)) for one in records]
+
+
+@any_system
+@both_ledgers
+def test_lost_create_that_waits_is_found_and_not_made_again(
+    make: Any, external: Capabilities
+) -> None:
+    """It shows nothing yet, but it holds what we wrote."""
+    world = waited(lose_the_answer, RATED, make=make, external=external)
+    world.settle()
+    assert shown_outside(world) == [("4", "pending")]
+    assert_at_rest(world)
+    changes(W, overall=20)(world)
+    world.drain()
+    assert shown_outside(world) == [("4", "pending")]
+    APPROVED(world)
+    world.settle()
+    assert shown_outside(world) == [("1", "published")]
+    assert writes(world) == {"create on external": 1, "update on external": 1}
+    assert_at_rest(world)
+
+
+@any_system
+def test_lost_create_whose_event_came_first_is_found_too(external: Capabilities) -> None:
+    """The event told of a record that nobody shows, and of no link: it counted as gone."""
+    world = World(0, Options(CALM, people=1, new_outside=PENDING, external=external), memory_ledger)
+    lose_the_answer(world)
+    heard = list[str]()
+
+    def hear_first(place: str) -> None:
+        if place == "before external.find" and not heard:
+            heard.append(place)
+            for webhook in range(len(world.post.webhooks)):
+                world.post.deliver(webhook)
+            while world.queue:
+                world.work(world.queue.pop(0))
+
+    RATED(world)
+    world.on_step = hear_first
+    world.settle()
+    assert shown_outside(world) == [("4", "pending")]
+    assert_at_rest(world)
+
+
+def lost_create_is_on_file() -> bool:
+    acts = (lose_the_answer, RATED, changes(W, overall=20), APPROVED)
+    return shown_outside(waited(*acts, external=NO_REVISION)) == [("1", "published")]
+
+
 def edit_is_kept() -> bool:
     world = waited(RATED, changes(W, overall=20), APPROVED)
     return stands(world) == (("20", "published"), ("1", "published"))
 
 
-MISSED: dict[str, Callable[[], bool]] = {"copies that wait": edit_is_kept}
+MISSED: dict[str, Callable[[], bool]] = {
+    "copies that wait": edit_is_kept,
+    "look at what counted as gone": lost_create_is_on_file,
+}
 
 
 @pytest.mark.parametrize("mechanism", sorted(MISSED))

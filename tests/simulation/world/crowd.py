@@ -210,7 +210,9 @@ class Crowd:
         texts: Mapping[str, str],
     ) -> None:
         happens, is_wix = self._chance.happens, remote.side is Side.WIX
-        if happens(0.25):
+        # What is thrown away before anybody has seen it leaves its source alone.
+        waits = not is_wix and not record.is_visible
+        if happens(0.25) and not (waits and self._options.moderators_decide_later):
             remote.visitor_deletes(record.remote_id, privacy=is_wix and happens(0.1))
         elif self._options.moderation and not is_wix and happens(0.3):
             state = RecordState.PENDING if record.is_visible else RecordState.PUBLISHED

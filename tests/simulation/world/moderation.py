@@ -21,6 +21,15 @@ def moderate(
         wix.decides = lambda remote_id: later(lambda: publish_if_waiting(wix, remote_id))
 
 
+def moderate_outside(
+    remote: MemoryRemote, options: Options, later: Callable[[Callable[[], None]], None]
+) -> None:
+    """What we create outside may wait for a moderator there."""
+    remote.new_state = options.new_outside
+    if options.moderators_decide_later:
+        remote.decides = lambda remote_id: later(lambda: publish_if_waiting(remote, remote_id))
+
+
 def publish_if_waiting(wix: MemoryRemote, remote_id: str) -> None:
     """The rules of the site have nothing against a record that nobody has decided about."""
     record = wix.records.get(remote_id)

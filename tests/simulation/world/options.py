@@ -98,6 +98,7 @@ class Options:
     # On Wix, where it has moderation: of what is new there at first, and of what the owner decides
     new_on_wix: RecordState = RecordState.PUBLISHED
     new_outside: RecordState = RecordState.PUBLISHED  # of what we create there
+    moderators_decide_later: bool = False  # they publish it there after some minutes
     rules_decide_later: bool = False  # who has not decided by then has published it
     owner_decides: float = 0.0  # chance that an act is a decision of the owner on Wix
     votes: float = 0.0  # and that it is a vote there

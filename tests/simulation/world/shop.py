@@ -17,7 +17,7 @@ from tests.simulation.world.act_log import ActLog
 from tests.simulation.world.chance import Chance
 from tests.simulation.world.crowd import Crowd
 from tests.simulation.world.ledger_of_site import LedgerOfSite
-from tests.simulation.world.moderation import moderate
+from tests.simulation.world.moderation import moderate, moderate_outside
 from tests.simulation.world.options import Options
 from tests.simulation.world.owner import Owner
 from tests.simulation.world.ports import Ports
@@ -120,7 +120,7 @@ class Shop:
         if side is Side.WIX:
             moderate(remote, self.options, self._common.show_later)
         if side is Side.EXTERNAL:
-            remote.new_state = self.options.new_outside
+            moderate_outside(remote, self.options, self._common.show_later)
         if side is Side.EXTERNAL and self.options.normalises:
             remote.normalise = lambda name, value: value.quantize(Decimal(1))
         return remote
