@@ -16,7 +16,9 @@ from sync_worker.cli.options import JSON
 from sync_worker.cli.output import WordsTable, print_json, print_trouble
 from sync_worker.core.errors import Misconfigured, SyncError
 from sync_worker.core.processes import ProcessKind
+from sync_worker.core.values import Site
 from sync_worker.doctor.evidence import find_troubles
+from sync_worker.doctor.reviews.replies import replies_in_vain
 from sync_worker.ledger.administration.door_counts import source_words
 from sync_worker.ledger.administration.figures import RunFigures
 from sync_worker.ledger.administration.heartbeats import SeenProcess
@@ -93,6 +95,11 @@ def _table() -> WordsTable:
         table.add_row("oldest on its way", f"{now.oldest_open_seconds:.1f} s")
     table.add_row("held", _words(now.held) or "nothing")
     table.add_row("links", _words(now.links) or "none yet")
+    if now.words:
+        table.add_row("ratings", _words(now.words))
+    for site in wiring().admin.sites.all():
+        if in_vain := _replies_in_vain(site):
+            table.add_row(f"replies of site {site.id}", in_vain)
     table.add_row("open intents", str(now.open_intents))
     table.add_row("writes in the last hour", str(now.writes_last_hour))
     table.add_row("near misses", str(now.near_misses))
@@ -108,6 +115,11 @@ def _table() -> WordsTable:
         table.add_row(f"webhooks of {state.source}", hook_words(state))
     table.add_row("broker", _broker_words(_broker()))
     return table
+
+
+def _replies_in_vain(site: Site) -> str:
+    manifest = wiring().manifests.get(site.connector)
+    return replies_in_vain(site, manifest.capabilities.words) if manifest else ""
 
 
 def _process_words(processes: Sequence[SeenProcess]) -> str:

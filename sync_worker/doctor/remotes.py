@@ -17,6 +17,7 @@ from sync_worker.doctor.live.reading import read_live
 from sync_worker.doctor.live.system import LiveSystem
 from sync_worker.doctor.reviews.reading import PERMISSIONS as OF_REVIEWS
 from sync_worker.doctor.reviews.reading import installed_check, review_checks
+from sync_worker.doctor.reviews.replies import replies_in_vain
 from sync_worker.ledger.administration.site_pages import SiteFilter
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.http.client import RemoteHttp
@@ -60,6 +61,7 @@ def check_wix(wiring: Wiring, new_instance: str | None = None) -> Iterator[Check
 
 
 def wix_checks(wiring: Wiring, site: Site) -> Iterator[Check]:
+    yield from _replies(wiring, site)
     name, api = f"wix {site.instance_id[:8]}", wiring.remotes.wix_api(site.instance_id)
     if wiring.remotes.has_key(site.instance_id):
         yield ok(f"{name} key", "the owner's API key is all that we have: no app, no webhooks")
@@ -74,6 +76,14 @@ def wix_checks(wiring: Wiring, site: Site) -> Iterator[Check]:
         yield from review_checks(name, api, records, wiring.admin.sites.learned(site.id))
     else:
         yield _ratings(name, api)
+
+
+def _replies(wiring: Wiring, site: Site) -> Iterator[Check]:
+    manifest = wiring.manifests.get(site.connector)
+    why = replies_in_vain(site, manifest.capabilities.words) if manifest else ""
+    if why:
+        step = "`site policy replies=off`, or a connector whose text.sync names the reply"
+        yield note(f"replies of site {site.id}", why, step)
 
 
 def _instance(name: str, api: WixApi, kind: WixKind) -> Iterator[Check]:

@@ -59,6 +59,8 @@ LEDGER_COLUMNS = (
     "external_title",
     "wix_body",
     "external_body",
+    "wix_reply",
+    "external_reply",
 )
 QUERIES = ("query_ratings", "query_reviews")
 _HIDDEN = re.compile("[\x7f-\x9f\u2028\u2029]")  # JSON leaves them, terminals act on them

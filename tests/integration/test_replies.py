@@ -18,6 +18,7 @@ from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_sandbox.wix.events import OWNER
 from sync_worker.config import load_settings
 from sync_worker.core.values import Contact, EntityRef, WixKind
+from sync_worker.ledger.administration.export import LedgerExport
 from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
@@ -124,6 +125,12 @@ def test_reply_crosses_both_ways_with_one_call_each(shop: Shop) -> None:
     write_where_replies_travel(shop, "both")
     assert shop.answers_outside("Thank you, Ada!") == {WIX_REPLY: 1}
     assert shop.replies() == ("Thank you, Ada!", "Thank you, Ada!")
+    # `export ledger` and `status` tell of them.
+    ledger = LedgerExport(shop.wiring.admin.engine)
+    (line,), _ = ledger.links_page(shop.site.id, 0, namespace=None, group=None, entity=None)
+    assert (line["wix_body"], line["external_body"]) == ("Sturdy mug.", "Sturdy mug.")
+    assert (line["wix_reply"], line["external_reply"]) == ("Thank you, Ada!", "Thank you, Ada!")
+    assert shop.wiring.admin.questions.status().words == {"with words": 1, "with a reply": 1}
     assert sum(shop.answers_on_wix("Thanks \U0001f44d <3").values()) == 1
     assert shop.replies() == ("Thanks \U0001f44d <3", "Thanks \U0001f44d <3")
     # Stars and words are as they were, and nothing is found that has to be written.

@@ -37,7 +37,8 @@ def plan_of_copy(
     if wix.value is external.value is None and _is_hidden(view, name, hidden):
         return InStep()
     # changed where it came from, while its copy waited
-    as_written = _base_as_shown(field, base, external if base.external is None else wix)
+    copy = wix if hidden is Side.WIX else external
+    as_written = _base_as_shown(field, base, copy)
     if action == Agree() or as_written is None:
         return action
     return plan(field, as_written, wix, external, policy, edited)

@@ -67,6 +67,8 @@ class LedgerExport:
                 link.c.title_external.label("external_title"),
                 link.c.body_wix.label("wix_body"),
                 link.c.body_external.label("external_body"),
+                link.c.reply_wix.label("wix_reply"),
+                link.c.reply_external.label("external_reply"),
             )
             .join(entity_map, entity_map.c.id == link.c.entity_id)
             .outerjoin(contact_map, contact_map.c.id == first)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, or_, select, update
+from sqlalchemy import Connection, Table, case, func, or_, select, update
 
 from sync_worker.core.values import InboxState, IntentState, Side
 from sync_worker.ledger.accounts.site_sides import FailingAccount, failing_accounts
@@ -25,6 +25,7 @@ class LedgerStatus:
 
     ``oldest_open_seconds``: age of the oldest delivery that is not at its end. ``near_misses``:
     processed events that carry our identity, but that neither ledger nor intent knew.
+    ``words``: how many ratings have a title or a text, and how many a reply of the owner.
     ``failing_accounts``: those that a remote refuses; a probe asks each every minute.
     """
 
@@ -35,6 +36,7 @@ class LedgerStatus:
     oldest_open_seconds: float | None = None
     writes_last_hour: int = 0
     near_misses: int = 0
+    words: Mapping[str, int] = field(default_factory=dict)
     failing_accounts: Sequence[FailingAccount] = ()
 
 
@@ -62,6 +64,7 @@ class LedgerQuestions:
                     connection, history, is_recent & (history.c.intent_id != "")
                 ),
                 near_misses=_count(connection, inbox, inbox.c.is_ours & is_processed),
+                words=_words(connection),
                 failing_accounts=failing_accounts(connection),
             )
 
@@ -135,6 +138,25 @@ def _is_external(source: str, since: float) -> Any:
 def _count(connection: Connection, table: Table, which: Any) -> int:
     counted = select(func.count()).select_from(table).where(which)
     return int(connection.execute(counted).scalar_one())
+
+
+def _words(connection: Connection) -> dict[str, int]:
+    """In one pass over the links."""
+    columns = {
+        "with words": (
+            link.c.title_wix,
+            link.c.title_external,
+            link.c.body_wix,
+            link.c.body_external,
+        ),
+        "with a reply": (link.c.reply_wix, link.c.reply_external),
+    }
+    counted = [
+        func.count(case((or_(*(one != "" for one in of)), 1))).label(name)
+        for name, of in columns.items()
+    ]
+    row = connection.execute(select(*counted)).mappings().one()
+    return {name: int(number) for name, number in row.items() if number}
 
 
 def _counts(connection: Connection, column: Any, which: Any = None) -> dict[str, int]:
