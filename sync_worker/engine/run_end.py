@@ -149,7 +149,7 @@ def closings_of_run(view: View, held: Set[Slot], outcome: Outcome) -> dict[int, 
         if ended not in (ERASED, UNSEEN) and ended.state is not InboxState.HELD:
             closings[delivery.id] = OVERTAKEN
     if outcome.kind is OutcomeKind.HELD:
-        to_hold = _ids_to_hold(view, open_ids, held)
+        to_hold = _one_for_each_record(view, _ids_to_hold(view, open_ids, held), outcome.reason)
         closings |= dict.fromkeys(to_hold, Closing(InboxState.HELD, outcome.reason))
     elif view.holds.standing_by:
         closings |= dict.fromkeys(_overtaken(view), OVERTAKEN)
@@ -198,6 +198,26 @@ def _ids_to_hold(view: View, open_ids: Set[int], held: Set[Slot]) -> Set[int]:
     as_before = view.holds.left | {delivery.id for delivery in view.holds.standing_by}
     in_hand = [one.id for one in view.run.deliveries if one.id not in as_before]
     return {max(in_hand)} if in_hand else set()
+
+
+def _one_for_each_record(view: View, to_hold: Set[int], reason: str) -> Set[int]:
+    """Without what came beside a delivery of the same record that is held for this reason already.
+
+    That one keeps the hold visible, and each look takes it up: else every change of the stars
+    beside a text that waits would be one more that is held.
+    """
+    first: dict[Slot | None, int] = {}
+    for one in view.holds.before:
+        if one.id in to_hold and one.reason == reason:
+            slot = view.slot_by_delivery.get(one.id)
+            first[slot] = min(one.id, first.get(slot, one.id))
+    private = {one.id for one in view.run.deliveries if one.new.privacy}
+    return {
+        inbox_id
+        for inbox_id in to_hold
+        if inbox_id in private
+        or first.get(view.slot_by_delivery.get(inbox_id), inbox_id) == inbox_id
+    }
 
 
 def ids_to_forget(view: View, buried_with: Sequence[tuple[Side, str]]) -> list[tuple[Side, str]]:

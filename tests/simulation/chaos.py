@@ -270,7 +270,6 @@ WAITING = Options(
 SCENES |= {
     "copies wait outside": replace(WAITING, external=Options().external),
     "copies wait outside, no revisions": WAITING,
-    "copies wait outside, calm, no revisions": replace(WAITING, faults=CALM),
 }
 BUMPED = replace(REVIEWS_CAPABILITIES, revision_covers_state=True)
 SCENES |= {

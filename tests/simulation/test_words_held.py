@@ -10,7 +10,7 @@ import pytest
 
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import Policy, RecordState, Side
-from sync_worker.core.values.texts import BODY, TITLE, TextRule
+from sync_worker.core.values.texts import BODY, REPLY, TITLE, TextRule
 from tests.simulation.ablations import without
 from tests.simulation.chaos import NO_REVISION, sql_ledger
 from tests.simulation.scenarios import changes, deletes
@@ -24,7 +24,7 @@ from tests.simulation.test_words import (
     rate,
     say,
 )
-from tests.simulation.world import SAID, Faults, World
+from tests.simulation.world import ANSWERED, SAID, Faults, World
 from tests.twins.memory_system import REVIEWS_CAPABILITIES
 
 W, E = Side.WIX, Side.EXTERNAL
@@ -251,3 +251,61 @@ OF_WAITING_WORDS = ("words of a record out of sight", "hold of an edit that wait
 def test_mechanism_of_waiting_words_is_missed_when_it_is_off(mechanism: str) -> None:
     with without(mechanism), pytest.raises(AssertionError):
         test_edit_waits_with_its_copy(NUMBERED, {})
+
+
+# -- a record is made anew, without what it cannot hold
+
+
+@both_apis
+@with_or_without_revisions
+def test_text_too_long_for_a_new_record_stays_where_it_was_written(
+    external: Capabilities, of_wix: Any
+) -> None:
+    """That the new record does not show it is no edit: it was written back empty."""
+    holds_all = dict.fromkeys((TITLE, BODY), TextRule())
+    world = a_world(words={W: SAID[W], E: holds_all}, external=external, **of_wix)
+    rate(world, E, 4, title="Good", body="ok")
+    world.drain()
+    say(world, E, title=LONG)
+    deletes(W)(world)
+    world.settle()
+    assert both_show(world) == (["80", "", "ok"], ["4", LONG, "ok"])
+    assert held_reasons(world) == {"too_long"}
+    say(world, E, title="Short")
+    world.settle()
+    assert both_show(world) == (["80", "Short", "ok"], ["4", "Short", "ok"])
+    assert held_reasons(world) == set()
+
+
+def test_reply_goes_to_a_record_that_was_made_anew() -> None:
+    world = a_world(words=ANSWERED, policy=Policy.of({"replies": "both"}))
+    rate(world, E, 4, title="Good", body="ok")
+    world.drain()
+    world.external.owner_replies("e1", "Thanks")
+    world.drain()
+    say(world, E, body="More")
+    deletes(W)(world)
+    world.settle()
+    (on_wix,), (outside,) = (remote.records.values() for remote in (world.wix, world.external))
+    assert on_wix.words[REPLY] == outside.words[REPLY] == "Thanks"
+
+
+@pytest.mark.parametrize("side", [W, E])
+def test_stars_beside_a_title_too_long_go_on_crossing(side: Side) -> None:
+    """One held title, whatever happens beside it; nothing is held once it is shorter."""
+    holds_all = dict.fromkeys((TITLE, BODY), TextRule())
+    world = a_world(words={W: SAID[W], E: holds_all})
+    rate(world, E, 4, title=LONG, body="ok")
+    world.drain()
+    for stars in (1, 2, 5):
+        if side is E:
+            changes(E, value=stars)(world)
+        else:
+            changes(W, overall=20 * stars)(world)
+        world.drain()
+        assert both_show(world) == ([str(20 * stars), "", "ok"], [str(stars), LONG, "ok"])
+        assert held_reasons(world) == {"too_long"}
+    say(world, E, title="Short")
+    world.drain()
+    assert both_show(world) == (["100", "Short", "ok"], ["5", "Short", "ok"])
+    assert held_reasons(world) == set()

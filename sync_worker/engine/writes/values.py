@@ -15,6 +15,7 @@ from sync_worker.core.values import (
     IntentState,
     Known,
     LinkState,
+    Operation,
     Record,
     Side,
     Slot,
@@ -211,7 +212,7 @@ def _bases(
     # A value from a file: the sides have not agreed on it yet.
     if is_imported:
         return {name: view.bases[name] for name in names}
-    bases = {}
+    bases = _of_words_left_out(view, intent)
     for name in names:
         shown, source = values.get(name), intent.sources.get(name)
         # Not taken as written, so not agreed on: its source is still a change to be carried over.
@@ -225,4 +226,26 @@ def _bases(
             bases[name] = Base(shown, source, version)
         else:
             bases[name] = Base(source, shown, version)
+    return bases
+
+
+def _of_words_left_out(view: View, intent: Intent) -> dict[str, Base]:
+    """Of words that a new record was not given: of these nothing has crossed to it yet.
+
+    A text too long for it, or a reply, which goes by a call of its own. That the record does not
+    show them is nobody's edit.
+    """
+    bases = dict[str, Base]()
+    if intent.operation is not Operation.CREATE:
+        return bases
+    slot = intent.slot
+    for name in view.carried.words:
+        is_its = name in view.carried.in_slot[slot] and name not in intent.targets
+        if not is_its or view.bases[name].on(slot.side) is None:
+            continue
+        shown, version = view.record_views[slot].hidden.get(name), view.carried.version_of(name)
+        if slot.side is Side.WIX:
+            bases[name] = Base(wix=shown, version=version)
+        else:
+            bases[name] = Base(external=shown, version=version)
     return bases
