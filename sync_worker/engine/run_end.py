@@ -76,7 +76,7 @@ def end_of_run(
         },
         link_state=link_state,
         new_generation=exists and begins_generation(view),
-        buried=list(view.tombstones.buried.values()),
+        buried=_buried(view),
         revived=_revived(view, held),
         shadowed=view.shadowed,
         seen=seen_revisions(view.record_views.values()),
@@ -85,6 +85,17 @@ def end_of_run(
         release=True,
         erases=view.erases,
     )
+
+
+def _buried(view: View) -> list[Buried]:
+    """What is gone for good; a record that was let go lives, and its tombstone is on file.
+
+    Buried again with this link, an erasure would take it for one of its own.
+    """
+    buried, left = view.tombstones.buried, view.departures.left
+    if not left:
+        return list(buried.values())
+    return [one for one in buried.values() if one.side is Side.WIX or one.remote_id not in left]
 
 
 def _revived(view: View, held: Set[Slot]) -> list[Buried]:

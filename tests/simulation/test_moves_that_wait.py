@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import (
     Change,
     EntityRef,
@@ -205,6 +206,21 @@ def test_erasure_leaves_a_record_that_is_somebody_elses_now(make_ledger: LedgerM
     assert on_wix(world) == {"product-0 contact-1": "80"}
     assert list(world.external.records) == ["e1"]
     assert broken_invariants(world) == []
+
+
+def test_record_that_left_before_an_erasure_is_brought_to_wix(make_ledger: LedgerMaker) -> None:
+    """Wherever the worker died in between: its tombstone was taken for one of the erased person."""
+    # The steps between the commit that lets it go and the one that puts it on file elsewhere.
+    for step in (40, 42, 44):
+        world = a_world(make_ledger, external=Capabilities(many_fields=True))
+        world.crash_steps = {world.steps + step}
+        gives_to(world, 1)
+        for _ in range(step + 6):
+            world.step_in_order()
+        world.crowd.erase(world.persons[0])
+        world.settle()
+        assert on_wix(world) == {"product-0 contact-1": "80"}, step
+        assert broken_invariants(world) == []
 
 
 def test_erasure_does_not_wait_for_an_unknown_address(make_ledger: LedgerMaker) -> None:

@@ -226,6 +226,9 @@ class MemoryLinks:
             self.state.bury(lease.site_id, grave)
             if grave.remote_id not in change.leaving:
                 self.state.link_grave(lease.site_id, grave, lease.link_id)
+            # It lives: an erasure of this link must not take it for gone.
+            elif self.state.grave_links.get(place) == lease.link_id:
+                del self.state.grave_links[place]
         for grave in change.revived:
             if self.state.grave(lease.site_id, grave.side, grave.remote_id) == grave:
                 # One of a privacy request lies under its hash, and stays.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, select
+from sqlalchemy import Connection, case, delete, func, select, update
 
 from sync_worker.core.hold_keys import erased_id
 from sync_worker.core.values import Buried, Lease, Side
@@ -35,11 +35,12 @@ def bury_for(
 ) -> None:
     """What a link buries; ``leaving``: ids of records that live, under another key."""
     for buried in gone:
-        # An erasure of this link must not take those for gone.
-        link_id: int | None = lease.link_id
+        bury(connection, lease.site_id, buried, lease.link_id)
+        # An erasure of this link must not take those for gone, whenever they came under it.
         if buried.remote_id in leaving:
-            link_id = None
-        bury(connection, lease.site_id, buried, link_id)
+            lives = is_tombstone(lease.site_id, buried.side, [buried.remote_id])
+            its_link = tombstone.c.link_id == lease.link_id
+            connection.execute(update(tombstone).where(lives, its_link).values(link_id=None))
 
 
 def bury(connection: Connection, site_id: int, buried: Buried, link_id: int | None) -> None:
