@@ -11,8 +11,7 @@ from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import Policy
 from tests.simulation.ablations import without
 from tests.simulation.chaos import NO_REVISION, sql_ledger
-from tests.simulation.scenarios import Story, changes, deletes, moderates, rates
-from tests.simulation.test_moderation import (
+from tests.simulation.moderated import (
     KEEPS,
     PENDING,
     PUBLISHED,
@@ -24,6 +23,7 @@ from tests.simulation.test_moderation import (
     stands,
     writes,
 )
+from tests.simulation.scenarios import Story, changes, deletes, moderates, rates
 from tests.simulation.test_words import a_world, both_show, rate, say
 from tests.simulation.world import CALM, Options, World
 from tests.twins.memory_ledger import memory_ledger
