@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from sync_worker.core.errors import Misconfigured
 from sync_worker.core.hold_reasons import ACCOUNT_PAUSED, FOR_AN_ACCOUNT
-from sync_worker.core.values import AccountState, account_source
+from sync_worker.core.values import AccountState, SiteState, account_source
 from tests.twins.memory_state import MemoryState
 
 
@@ -18,12 +19,17 @@ class MemoryAccounts:
     def give(self, site_id: int, public_id: str) -> None:
         """What the account before was told is this one's from now on."""
         site = self.state.site_rows[site_id]
+        if site.state is SiteState.REMOVED:
+            raise Misconfigured("the app is not installed on the site any more")
         old, new = site.external_source, account_source(site.connector, public_id)
         given = replace(site, external_source=new, account_state=AccountState.ACTIVE)
         self.state.site_rows[site_id] = given
         self.state.ended_accounts[old] = site_id
         self.state.move_deliveries(old, new)
         self._release(site_id)
+
+    def state_of(self, site_id: int) -> AccountState:
+        return self.state.site_rows[site_id].account_state or AccountState.REVOKED
 
     def change(self, site_id: int, state: AccountState) -> None:
         site = self.state.site_rows[site_id]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sync_worker.core.hold_reasons import ACCOUNT_PAUSED, FOR_AN_ACCOUNT
-from sync_worker.core.values import SiteState
+from sync_worker.core.values import AccountState, SiteState
 from tests.twins.memory_state import MemoryState
 
 HELD_BACK = (SiteState.PAUSED, SiteState.RECOVERY)
@@ -26,7 +26,10 @@ class MemorySites:
         # A person holds it back: installing the app anew does not resume it.
         is_held_back = state is SiteState.ACTIVE and site.state in HELD_BACK
         if not is_held_back:
-            self.state.site_rows[site_id] = replace(site, state=state)
+            ended = site.account_state
+            if state is SiteState.REMOVED and ended is not None:
+                ended = AccountState.REVOKED
+            self.state.site_rows[site_id] = replace(site, state=state, account_state=ended)
         return self.release_if_at_work(site_id) if state is SiteState.ACTIVE else []
 
     def release_if_at_work(self, site_id: int) -> list[int]:

@@ -56,6 +56,10 @@ class GivenAccounts:
         self.store.add(new, "owner")
         self.cache.clear()
 
+    def state_of(self, site_id: int) -> AccountState:
+        account = self.store.of_site(site_id)
+        return AccountState.REVOKED if account is None else account.state
+
     def change(self, site_id: int, state: AccountState) -> None:
         account = self.store.of_site(site_id)
         assert account is not None

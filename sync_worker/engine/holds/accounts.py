@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sync_worker.core.errors import Misconfigured, Permanent, SyncError, Transient, Unauthorized
+from sync_worker.core.errors import (
+    Held,
+    Misconfigured,
+    Permanent,
+    SyncError,
+    Transient,
+    Unauthorized,
+)
 from sync_worker.core.outcome import (
     AwaitAccount,
     Defer,
@@ -54,8 +61,9 @@ class AccountWatch:
             return AwaitAccount(WAITS, account, error.message)
         try:
             is_accepted = self._is_accepted(error, site, account.side)
-        except Transient as failure:
-            # Nothing tells whose refusal it is before the remote answers again.
+        except (Transient, Held) as failure:
+            # Nothing tells whose refusal it is before the remote answers again, or the site is
+            # given another account.
             return disposition_of(failure)
         if not is_accepted:
             return AwaitAccount(WAITS, account, str(error))
@@ -96,7 +104,7 @@ class AccountWatch:
         try:
             if not self.is_refused(error, site):
                 return False
-        except Transient:
+        except (Transient, Held):
             # Nothing tells whose refusal it is before the remote answers again.
             return True
         self.site_sides.fail(SiteSide(site.id, side_of(error)), (), str(error))
@@ -124,7 +132,7 @@ class AccountWatch:
     def _still_fails(self, site: Site, side: Side) -> bool:
         try:
             self._probe(site, side)
-        except (Unauthorized, Transient, Misconfigured):
+        except (Unauthorized, Transient, Misconfigured, Held):
             return True
         except Permanent:
             # Something is wrong with the cheap read, but our credentials are not refused.

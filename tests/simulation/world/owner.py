@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import AccountState, Change, Side, account_source
 from tests.simulation.world.chance import Chance
 from tests.simulation.world.post import Post
@@ -29,10 +31,19 @@ class Owner:
         self._site_id, self._accounts, self._post = site_id, accounts, post
         self._wix, self._chance, self._now = wix, chance, now
         self._given, self._told_at = 0, 0.0
-        self.state: AccountState | None = None
-        if "/" in post.sources[Side.EXTERNAL]:
-            self.state = AccountState.ACTIVE
         self.is_installed = True
+        post.is_open = self.is_in_use
+
+    @property
+    def state(self) -> AccountState | None:
+        """Of the account, which ends with the app's removal, too; ``None``: an implicit one."""
+        if "/" not in self._post.sources[Side.EXTERNAL]:
+            return None
+        found: AccountState = self._accounts.state_of(self._site_id)
+        return found
+
+    def is_in_use(self) -> bool:
+        return self.state is not AccountState.REVOKED
 
     def act(self, removals: float) -> None:
         """Something that is away is given back, or else something goes."""
@@ -51,7 +62,9 @@ class Owner:
         if self.state is AccountState.PAUSED:
             self._set(AccountState.ACTIVE)
         if self.state is AccountState.REVOKED:
-            self.give()
+            # Refused as long as we have not heard that the app is installed again.
+            with suppress(Misconfigured):
+                self.give()
 
     # -- the account outside
 
@@ -70,7 +83,6 @@ class Owner:
         self._accounts.give(self._site_id, name)
         connector = self._post.sources[Side.EXTERNAL].partition("/")[0]
         self._post.move_to(account_source(connector, name))
-        self.state = AccountState.ACTIVE
 
     def change_accounts(self) -> None:
         """By a script, which takes no time."""
@@ -79,7 +91,6 @@ class Owner:
 
     def _set(self, state: AccountState) -> None:
         self._accounts.change(self._site_id, state)
-        self.state = state
 
     # -- the app on Wix
 

@@ -40,7 +40,8 @@ class Post:
         # Until when a process may not know yet that an account has ended.
         self._shuts_at = 0.0
         self._now = now
-        self.is_open, self.is_installed = True, True
+        self.is_open: Callable[[], bool] = lambda: True
+        self.is_installed = True
         self._last_id = 0
         self.webhooks: list[NewDelivery] = []
         self.sent: list[NewDelivery] = []
@@ -143,17 +144,17 @@ class Post:
 
     def shut(self, until: float) -> None:
         """Outside nothing arrives any more, but for what a process takes that does not know yet."""
-        self.is_open, self._shuts_at = False, until
+        self._shuts_at = until
 
     def move_to(self, source: str) -> None:
         """The system outside is told of another address."""
         self.earlier.append((Side.EXTERNAL, self.sources[Side.EXTERNAL]))
-        self.sources[Side.EXTERNAL], self.is_open = source, True
+        self.sources[Side.EXTERNAL] = source
 
     def _lets_in(self, delivery: NewDelivery) -> bool:
         if delivery.side is Side.WIX:
             return True
-        is_at_an_end = delivery.source != self.sources[Side.EXTERNAL] or not self.is_open
+        is_at_an_end = delivery.source != self.sources[Side.EXTERNAL] or not self.is_open()
         is_late = self._now() < self._shuts_at
         return not is_at_an_end or (is_late and self._chance.random.random() < 0.5)
 

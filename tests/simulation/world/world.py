@@ -138,7 +138,7 @@ class World:
         """Both sides of a site, by its account."""
         source = source_of_account(site)
         for shop in self.shops:
-            if source == shop.post.sources[Side.EXTERNAL] and shop.post.is_open:
+            if source == shop.post.sources[Side.EXTERNAL] and shop.post.is_open():
                 return shop.connection
         raise Held(ACCOUNT_REVOKED)
 
