@@ -130,6 +130,8 @@ def all_in(ledger: SqlLedger, column: Column[str]) -> Sequence[str]:
 def test_every_column_of_words_is_tried() -> None:
     """Columns called as in the list, in any table: a new one belongs there."""
     tried = {column for columns in NOTES for column in columns}
+    # Always empty: only workers of the version before still read it.
+    tried.add("account.reason")
     named = {"reason", "error", "refused_reason", "refused_result", "host", "version"}
     there_are = {
         str(column)
