@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
 
 BEAT_SECONDS = 10.0  # between two signs of life
 
@@ -34,3 +35,11 @@ class Process:
     @property
     def id(self) -> str:
         return f"{self.kind}:{self.host[:128]}:{self.pid}"
+
+
+def our_version() -> str:
+    """Of the installed package; empty where it runs from a folder."""
+    try:
+        return version("ratings-sync")
+    except PackageNotFoundError:
+        return ""

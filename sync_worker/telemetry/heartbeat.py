@@ -8,11 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 
 import structlog
 
-from sync_worker.core.processes import BEAT_SECONDS, Process, ProcessKind
+from sync_worker.core.processes import BEAT_SECONDS, Process, ProcessKind, our_version
 
 log = structlog.get_logger(__name__)
 
@@ -73,11 +72,3 @@ class Heartbeat:
             self._is_failing = True
         else:
             self._is_failing = False
-
-
-def our_version() -> str:
-    """Of the installed package; empty where it runs from a folder."""
-    try:
-        return version("ratings-sync")
-    except PackageNotFoundError:
-        return ""

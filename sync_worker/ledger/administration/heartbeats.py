@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from packaging.version import InvalidVersion, Version
 from sqlalchemy import Connection, select
 
-from sync_worker.core.processes import Process, ProcessKind
+from sync_worker.core.processes import Process, ProcessKind, our_version
 from sync_worker.ledger.process_tables import heartbeat
 from sync_worker.ledger.rows import fitting
 from sync_worker.ledger.transactions import Transactions, insert_into, ledger_now
@@ -112,6 +113,22 @@ def living_processes(connection: Connection) -> dict[str, int]:
     """How many there are of each kind."""
     alive = Counter(str(one.kind) for one in seen_processes(connection) if one.is_alive)
     return dict.fromkeys(map(str, ProcessKind), 0) | alive
+
+
+def older_processes(connection: Connection) -> list[SeenProcess]:
+    """Those alive of an older version than ours, or of one that cannot be compared with it."""
+    alive = [one for one in seen_processes(connection) if one.is_alive]
+    return [one for one in alive if not _is_as_new(one.version, our_version())]
+
+
+def _is_as_new(version: str, ours: str) -> bool:
+    if version == ours:
+        return True
+    try:
+        return Version(version) >= Version(ours)
+    except InvalidVersion:
+        # Nobody knows what it can do.
+        return False
 
 
 def _seen(row: Any) -> SeenProcess:

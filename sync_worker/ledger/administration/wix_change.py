@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.processes import our_version
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import Side, Site, SiteState, WixKind
+from sync_worker.ledger.administration.heartbeats import SeenProcess, older_processes
 from sync_worker.ledger.administration.imports import IMPORT
 from sync_worker.ledger.process_tables import set_aside
 from sync_worker.ledger.statements import runs
@@ -39,7 +41,7 @@ class ChangePlan:
 
     ``links``: set aside; ``returning``: brought back; ``deliveries``: at their end; ``unsettled``:
     external writes whose outcome is not known; ``deletes``: those of Wix that have not crossed;
-    ``is_busy``: a file is being imported.
+    ``is_busy``: a file is being imported; ``older``: living processes of an older version.
     """
 
     links: int
@@ -48,6 +50,7 @@ class ChangePlan:
     unsettled: int
     deletes: int
     is_busy: bool
+    older: tuple[SeenProcess, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,7 @@ class WixChange:
 
 def refuse_unsettled(known: Site, plan: ChangePlan) -> None:
     """Raises Misconfigured where the change would lose track of what is under way."""
+    refuse_older(plan.older)
     if plan.is_busy:
         raise Misconfigured(
             f"a file is being imported into site {known.id}; change its API when that is done"
@@ -141,6 +145,21 @@ def refuse_unsettled(known: Site, plan: ChangePlan) -> None:
         )
 
 
+def refuse_older(older: Sequence[SeenProcess]) -> None:
+    """Raises Misconfigured: they know one API of Wix, and would look for its ratings there."""
+    if not older:
+        return
+    running = ", ".join(
+        f"the {one.kind} on {one.name} runs version {one.version or 'unknown'}" for one in older
+    )
+    raise Misconfigured(
+        f"processes of an older version are at work: {running}, and this is version"
+        f" {our_version() or 'unknown'}. They know no second API of Wix and would take reviews for"
+        " deleted: upgrade or stop them, wait half a minute (`ratings-sync status`), then say it"
+        " once more"
+    )
+
+
 def _plan(connection: Connection, known: Site, kind: WixKind) -> ChangePlan:
     def count(table: Any, which: Any) -> int:
         counted = select(func.count()).select_from(table).where(which)
@@ -154,6 +173,7 @@ def _plan(connection: Connection, known: Site, kind: WixKind) -> ChangePlan:
         unsettled=count(intent, open_intents(known.id, Side.EXTERNAL)),
         deletes=count(inbox, deletes_of_ratings(known)),
         is_busy=count(run, is_import & (run.c.lease_until > ledger_now())) > 0,
+        older=tuple(older_processes(connection)),
     )
 
 

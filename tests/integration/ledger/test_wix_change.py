@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 
 from sync_worker.core.errors import LeaseLost, Misconfigured
 from sync_worker.core.ports.links import Commit
+from sync_worker.core.processes import Process, ProcessKind, our_version
 from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.sweep_values import OnFile, RunKind
 from sync_worker.core.values import (
@@ -30,6 +31,7 @@ from sync_worker.core.values import (
 )
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.administration.mappings import ImportRefused
+from sync_worker.ledger.administration.wix_change import refuse_unsettled
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.process_tables import set_aside
@@ -147,6 +149,34 @@ def test_what_the_other_api_has_told_ends_and_the_rest_stays(site: ChangeGround)
     ended = {row.id: (row.state, row.reason) for row in rows}
     assert ended[waiting] == ended[held] == ("done", "other_wix_api")
     assert {ended[one][0] for one in (erasing, person, outside)} == {"new"}
+
+
+@pytest.mark.parametrize("version", ["0.0.9", "0.1.0.dev1", "", "of my own"])
+def test_living_process_of_an_older_version_refuses_the_change(
+    site: ChangeGround, version: str
+) -> None:
+    """It knows one API of Wix alone, and would delete what it does not find there."""
+    worker = Process(ProcessKind.WORKER, "box-a", 41, version)
+    site.admin.heartbeats.note(worker)
+    known = site.ledger.site(site.ground.site_id)
+    with pytest.raises(Misconfigured) as refused:
+        refuse_unsettled(known, site.admin.wix_change.plan(known, REVIEWS))
+    said = str(refused.value)
+    assert f"the worker on box-a (pid 41) runs version {version or 'unknown'}" in said
+    assert f"this is version {our_version()}" in said
+    assert "upgrade or stop" in said
+    with pytest.raises(Misconfigured):
+        site.change(REVIEWS)
+    assert site.ledger.site(site.ground.site_id).wix_api is RATINGS
+    site.admin.heartbeats.note_stop(worker)
+    assert site.change(REVIEWS).site.wix_api is REVIEWS
+
+
+def test_old_signs_and_newer_processes_refuse_no_change(site: ChangeGround) -> None:
+    site.admin.heartbeats.note(Process(ProcessKind.WORKER, "box-a", 41, "0.0.9"), ago=120)
+    for pid, version in enumerate((our_version(), "0.1.1rc1", "99.0")):
+        site.admin.heartbeats.note(Process(ProcessKind.GATEWAY, "box-b", pid, version))
+    assert site.change(REVIEWS).site.wix_api is REVIEWS
 
 
 def test_who_has_a_link_or_a_sweep_in_hand_loses_it(site: ChangeGround) -> None:
