@@ -7,6 +7,8 @@ and the alerts; a test compares them.
 
 from __future__ import annotations
 
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
@@ -238,3 +240,26 @@ def watch_breaker(of: str) -> Callable[[bool], None]:
     gauge = breaker_open.labels(of)
     gauge.set(0)
     return lambda is_open: gauge.set(is_open)
+
+
+_shut_of: dict[str, set[object]] = defaultdict(set)
+_turn_of_shut = threading.Lock()
+
+
+def watch_breaker_of_many(of: str) -> Callable[[bool], None]:
+    """What one of many breakers with the same name tells: the gauge is 1 while any of them is open.
+
+    So one that closes, or that is new, does not hide another one.
+    """
+    gauge, this = breaker_open.labels(of), object()
+
+    def tell(is_open: bool) -> None:
+        with _turn_of_shut:
+            if is_open:
+                _shut_of[of].add(this)
+            else:
+                _shut_of[of].discard(this)
+            gauge.set(bool(_shut_of[of]))
+
+    tell(False)
+    return tell

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from sync_worker.remotes.http.budget import Wait
 from sync_worker.remotes.http.client import RemoteHttp
 from sync_worker.remotes.http.options import Observers
-from sync_worker.remotes.http.outage import Outage
-from sync_worker.telemetry.metrics import count_call, observe_wait, watch_breaker
+from sync_worker.remotes.http.outage import HostOutage, Outage
+from sync_worker.telemetry.metrics import count_call, observe_wait, watch_breaker_of_many
 from sync_worker.wiring.accounts.recent import Recent
 
 # Each keeps a connection or two open: below the 1,024 files that a process may commonly have.
 MAX_CLIENTS = 400
-MAX_OUTAGES = 10_000
+MAX_ACCOUNTS = 10_000
 OBSERVERS = Observers(count_call, observe_wait)
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """An outage, and what tells of it."""
+
+    outage: Outage
+    watch: Callable[[bool], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +43,19 @@ class Clients:
     way on a closed client comes to its end.
     """
 
-    def __init__(self, slots: int) -> None:
-        self._most_slow = slots * 3 // 4
+    def __init__(
+        self,
+        slots: int,
+        clock: Callable[[], float] = time.monotonic,
+        most_accounts: int = MAX_ACCOUNTS,
+    ) -> None:
+        self._most_slow, self._clock = slots * 3 // 4, clock
         self._clients = Recent[tuple[str, bool], _Client](
             MAX_CLIENTS, lambda client: client.http.close()
         )
-        self._outages = Recent[str, Outage](MAX_OUTAGES)
+        # Whoever has gone is shut no more.
+        self._outages = Recent[str, _Watched](most_accounts, lambda known: known.watch(False))
+        self._hosts = Recent[str, HostOutage](most_accounts)
         self._turn = threading.RLock()
 
     def of(
@@ -54,14 +70,24 @@ class Clients:
                 self._clients.put(key, known)
             return known.http.waiting(wait)
 
-    def outage(self, name: str, label: str) -> Outage:
+    def outage(self, name: str, host: str, label: str) -> Outage:
         """One for each remote account, whoever calls: a quarter of the slots is left to others.
 
-        ``label``: what metrics call it.
+        ``host``: what it shares with other accounts; ``label``: what metrics call it.
         """
         with self._turn:
             known = self._outages.get(name)
             if known is None:
-                known = Outage(self._most_slow, observe=watch_breaker(label))
+                watch = watch_breaker_of_many(label)
+                shared = self._host(host, label)
+                known = _Watched(Outage(self._most_slow, self._clock, watch, shared, name), watch)
                 self._outages.put(name, known)
-            return known
+            return known.outage
+
+    def _host(self, host: str, label: str) -> HostOutage:
+        known = self._hosts.get(host)
+        if known is None:
+            watch = watch_breaker_of_many(label)
+            known = HostOutage(self._most_slow, self._clock, watch)
+            self._hosts.put(host, known)
+        return known

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from urllib.parse import urlsplit
 
 from sync_worker.core.errors import Held
 from sync_worker.core.hold_reasons import NO_ACCOUNT
@@ -102,6 +103,10 @@ class ExternalRemotes:
             ),
             self._redis.tokens,
             OBSERVERS,
-            self._clients.outage(name, label=f"external:{manifest.id}"),
+            self._clients.outage(
+                name,
+                host=f"external:{urlsplit(manifest.base_url).netloc}",
+                label=f"external:{manifest.id}",
+            ),
             None if live is None else partial(self._book.is_current, live),
         )

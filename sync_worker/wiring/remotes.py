@@ -153,7 +153,7 @@ class Remotes:
                 allow_private_hosts=is_local, code_of=error_code, pool_size=settings.slots
             ),
             observers=OBSERVERS,
-            outage=self._clients.outage("wix", label="wix"),
+            outage=self._clients.outage(f"wix:{instance_id}", host="wix", label="wix"),
         )
 
     def _wix_authorization(self, instance_id: str, *, is_local: bool) -> Authorization:
@@ -172,7 +172,7 @@ class Remotes:
             budget=NoBudget(),
             options=HttpOptions(allow_private_hosts=is_local),
             observers=OBSERVERS,
-            outage=self._clients.outage("wix", label="wix"),
+            outage=self._clients.outage(f"wix:{instance_id}", host="wix", label="wix"),
         )
         return WixAuthorization(
             token_http,

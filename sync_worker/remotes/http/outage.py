@@ -1,7 +1,8 @@
 """A remote that hangs must not hold every slot of a worker: it is left alone for a moment.
 
-Only silence counts, not failure: whoever refuses at once holds nobody up. Whatever hangs, a site
-has its share of the slots and no more.
+Only silence counts, not failure: whoever refuses at once holds nobody up. What hangs for one
+account is left alone by that account; a whole host only after several accounts found it silent.
+Whatever hangs, a site has its share of the slots and no more.
 """
 
 from __future__ import annotations
@@ -20,15 +21,18 @@ from sync_worker.core.errors import Away
 SLOW_SECONDS = 2.0  # a call that is older is taken for one that hangs
 MAX_SILENT = 3  # so many in a row, and nobody calls for a while
 OPEN_SECONDS = 5.0
+MAX_SILENT_ACCOUNTS = 3  # so many different ones, and nobody calls their host for a while
+TOGETHER_SECONDS = 60.0  # a silence that is older says nothing about the host now
 ALONE_SECONDS = 3600.0  # without a delivery of another site
 
 
-class Outage:
-    """What the calls of this process to one remote found out about it. Shared by threads.
+class HostOutage:
+    """What the calls of all accounts at one host found out about it together. Shared by threads.
 
-    ``most``: how many calls may be slow at a time; while they are, no further one begins. After
-    three calls in a row that hung and got no answer, none begins for five seconds; then one may
-    try, and its answer lets all call again. ``observe`` is told whether it is shut.
+    One account that hangs says nothing about the others. After calls of three different accounts
+    hung within a minute, and none got an answer meanwhile, none begins for five seconds; then one
+    may try, and its answer lets all call again. ``most``: how many calls of three accounts or
+    more may be slow at a time; while they are, no further one begins. ``turn`` guards all of it.
     """
 
     def __init__(
@@ -37,12 +41,66 @@ class Outage:
         clock: Callable[[], float] = time.monotonic,
         observe: Callable[[bool], None] = lambda is_shut: None,
     ) -> None:
-        self._most, self._clock, self._observe = max(1, most), clock, observe
-        self._numbers = itertools.count()
+        self.most, self.clock, self._observe = max(1, most), clock, observe
+        self.turn = threading.Lock()
+        self.numbers = itertools.count()
+        self.under_way: dict[int, tuple[str, float]] = {}  # by ticket: whose call, and since when
+        self.silent: dict[str, float] = {}  # accounts with no answer, and when; the newest last
+        self.shut_until: float | None = None  # None: open to all
+
+    def admit(self, account: str, now: float) -> None:
+        """Whether a call of an account may begin now. Raises Away."""
+        if self.shut_until is not None:
+            until = self.shut_until
+            # Its own silence is known: another account's try says more, and goes first.
+            if account in self.silent:
+                until += OPEN_SECONDS
+            if now < until:
+                raise _away(until - now)
+        slow = [whose for whose, began in self.under_way.values() if now - began >= SLOW_SECONDS]
+        if len(slow) >= self.most and len(set(slow)) >= MAX_SILENT_ACCOUNTS:
+            raise _away(SLOW_SECONDS)
+
+    def note_answer(self) -> None:
+        """An answer to anybody shows that the host lives."""
+        if self.shut_until is not None:
+            self._observe(False)
+        self.silent.clear()
+        self.shut_until = None
+
+    def note_silence(self, account: str, now: float) -> None:
+        self.silent.pop(account, None)
+        self.silent[account] = now
+        while now - next(iter(self.silent.values())) > TOGETHER_SECONDS:
+            del self.silent[next(iter(self.silent))]
+        if self.shut_until is not None or len(self.silent) >= MAX_SILENT_ACCOUNTS:
+            self._observe(True)
+            self.shut_until = now + OPEN_SECONDS
+
+
+class Outage:
+    """What the calls of this process for one account found out about its remote.
+
+    Shared by threads. ``most``: how many calls may be slow at a time; while they are, no further
+    one begins. After three calls in a row that hung and got no answer, none begins for five
+    seconds; then one may try, and its answer lets all call again. ``observe`` is told whether it
+    is shut. ``host``: what other accounts there found out, too; ``account``: its name among them.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        clock: Callable[[], float] = time.monotonic,
+        observe: Callable[[bool], None] = lambda is_shut: None,
+        host: HostOutage | None = None,
+        account: str = "",
+    ) -> None:
+        self._most, self._observe = max(1, most), observe
+        self._host, self._account = host or HostOutage(most, clock), account
+        self._clock, self._turn = self._host.clock, self._host.turn
         self._under_way: dict[int, float] = {}
         self._silent = 0
-        self._shut_until: float | None = None  # None: open to all
-        self._turn = threading.Lock()
+        self._shut_until: float | None = None  # None: open to all of the account
 
     def check(self) -> None:
         """Whether a call may begin now. Raises Away."""
@@ -53,37 +111,49 @@ class Outage:
         """A ticket for one call; hand it back with ``end``. Raises Away."""
         with self._turn:
             self._admit()
+            now, host = self._clock(), self._host
             # This one tries for all; if it never comes back, another one does.
             if self._shut_until is not None:
-                self._shut_until = self._clock() + OPEN_SECONDS
-            ticket = next(self._numbers)
-            self._under_way[ticket] = self._clock()
+                self._shut_until = now + OPEN_SECONDS
+            if host.shut_until is not None:
+                host.shut_until = now + OPEN_SECONDS
+            ticket = next(host.numbers)
+            self._under_way[ticket] = now
+            host.under_way[ticket] = (self._account, now)
             return ticket
 
     def _admit(self) -> None:
-        now = self._clock()
+        now, host = self._clock(), self._host
         # Shut, and the pause is not over.
         if self._shut_until is not None and now < self._shut_until:
             raise _away(self._shut_until - now)
         # So many calls hang that another would only join them.
         if sum(now - began >= SLOW_SECONDS for began in self._under_way.values()) >= self._most:
             raise _away(SLOW_SECONDS)
+        # On most days there is nothing to ask.
+        if host.shut_until is not None or len(host.under_way) >= host.most:
+            host.admit(self._account, now)
 
     def end(self, ticket: int, *, answered: bool) -> None:
         """How the call of a ticket went; ``answered``: whatever the answer was."""
         with self._turn:
-            seconds = self._clock() - self._under_way.pop(ticket)
+            now, host = self._clock(), self._host
+            del host.under_way[ticket]
+            seconds = now - self._under_way.pop(ticket)
             # Any answer, an error too, shows that the remote lives.
             if answered:
                 if self._shut_until is not None:
                     self._observe(False)
                 self._silent, self._shut_until = 0, None
+                if host.silent or host.shut_until is not None:
+                    host.note_answer()
             # It hung without an answer. A quick failure holds nobody up and does not count.
             elif seconds >= SLOW_SECONDS:
+                host.note_silence(self._account, now)
                 self._silent += 1
                 if self._silent >= MAX_SILENT:
                     self._observe(True)
-                    self._shut_until = self._clock() + OPEN_SECONDS
+                    self._shut_until = now + OPEN_SECONDS
 
 
 def _away(seconds: float) -> Away:

@@ -66,6 +66,6 @@ def test_clients_are_bounded_and_those_that_go_are_closed(monkeypatch: pytest.Mo
 
 def test_outage_of_one_account_is_not_anothers() -> None:
     clients = Clients(8)
-    one = clients.outage("external:shop/a", "external:shop")
-    assert clients.outage("external:shop/a", "external:shop") is one
-    assert clients.outage("external:shop/b", "external:shop") is not one
+    one = clients.outage("external:shop/a", "shop.example", "external:shop")
+    assert clients.outage("external:shop/a", "shop.example", "external:shop") is one
+    assert clients.outage("external:shop/b", "shop.example", "external:shop") is not one
