@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sync_worker.core.errors import Held
+from sync_worker.core.errors import Held, Permanent
 from sync_worker.core.hold_keys import entity_hold_key
 from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.values import (
+    PRODUCTS,
     AutoMap,
     Entity,
     EntityRef,
@@ -16,6 +17,7 @@ from sync_worker.core.values import (
     Side,
     Site,
     UnknownEntity,
+    WixKind,
 )
 
 ENTITY_SKIPPED = Closing(InboxState.DONE, "entity_skipped")
@@ -43,9 +45,21 @@ class MappedEntities:
             case "same_id":
                 # Both sides use one id: the first rating maps the entity.
                 wix, external = self._same_id_pair(ref, side)
+                self._refuse_second_map(wix, external)
                 return self.directory.add_entity(self.site.id, wix, external)
             case _:
                 raise self.hold_until_mapped(ref, side)
+
+    def _refuse_second_map(self, wix: EntityRef, external: EntityRef) -> None:
+        """Wix Reviews names a product by its id alone: it has one map, whatever its namespace."""
+        if self.site.wix_api is WixKind.RATINGS:
+            return
+        mapped = self.find(EntityRef(wix.entity_id, namespace=PRODUCTS), Side.WIX)
+        if mapped is not None and mapped.external != external:
+            raise Permanent(
+                "the product of this id is mapped to another already",
+                reason="entity_mapped_elsewhere",
+            )
 
     def find(self, ref: EntityRef, side: Side) -> Entity | None:
         """The mapped entity, if there is one."""

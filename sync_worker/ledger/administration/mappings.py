@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, func, insert, or_, select
 
 from sync_worker.core.hold_keys import contact_hold_key, email_hold_keys, entity_hold_keys
-from sync_worker.core.values import Contact, Entity, EntityRef, Side, Site
+from sync_worker.core.values import Contact, Entity, EntityRef, Side, Site, WixKind
 from sync_worker.ledger.administration.held import release_keys
 from sync_worker.ledger.rows import to_contact, to_entity
 from sync_worker.ledger.tables import contact_map, entity_map, link
@@ -50,13 +50,15 @@ class _Mapping:
     """How rows of one table are imported.
 
     ``same``: which rows a new one replaces. ``uses``: which links use a row. ``fixed``: the columns
-    that must stay while links use it; ``None``: all of them.
+    that must stay while links use it; ``None``: all of them. ``twins``: which rows would be a
+    second name of the same thing.
     """
 
     table: Table
     same: Callable[[Row], Any]
     uses: Callable[[Any], Any]
     fixed: tuple[str, ...] | None = None
+    twins: Callable[[Row], Any] | None = None
 
 
 def _equals(table: Table, row: Row, *names: str) -> Any:
@@ -70,6 +72,10 @@ ENTITIES = _Mapping(
         _equals(entity_map, row, "external_group", "external_entity_id"),
     ),
     uses=lambda found: link.c.entity_id == found.id,
+)
+# Wix Reviews names a product by its id alone.
+ENTITIES_OF_REVIEWS = replace(
+    ENTITIES, twins=lambda row: _equals(entity_map, row, "site_id", "wix_entity_id")
 )
 CONTACTS = _Mapping(
     contact_map,
@@ -102,6 +108,8 @@ class MappingAdmin:
         rows = [_entity_row(site.id, *pair) for pair in pairs]
         sides = [zip(Side, pair, strict=True) for pair in pairs]
         keys = [key for pair in sides for side, ref in pair for key in entity_hold_keys(side, ref)]
+        if site.wix_api is WixKind.REVIEWS:
+            return self._import(ENTITIES_OF_REVIEWS, rows, keys, site)
         return self._import(ENTITIES, rows, keys, site)
 
     def import_contacts(self, site: Site, contacts: Sequence[Contact]) -> Imported:
@@ -159,6 +167,12 @@ def _import_rows(connection: Connection, mapping: _Mapping, rows: Sequence[Row])
             counts["unchanged"] += 1
         elif any(_must_stay(connection, mapping, known, row) for known in found):
             problems[position] = IN_USE
+        elif twin := _twin(connection, mapping, row, [known.id for known in found]):
+            problems[position] = (
+                f"product {twin.wix_entity_id} is mapped already, as {map_words(twin)}: Wix Reviews"
+                " names a product by its id alone, so it has one map; name it in both columns as it"
+                " is to be, and it replaces what no rating uses"
+            )
         else:
             # New, or nobody uses what it replaces. A pair may replace two rows, one for each side.
             replaced = table.c.id.in_([known.id for known in found])
@@ -168,6 +182,40 @@ def _import_rows(connection: Connection, mapping: _Mapping, rows: Sequence[Row])
     if problems:
         raise ImportRefused(problems)
     return counts
+
+
+def _twin(connection: Connection, mapping: _Mapping, row: Row, replaced: Sequence[int]) -> Any:
+    """A row that stays, and is another name of the same thing; ``None``: there is none."""
+    if mapping.twins is None:
+        return None
+    stays = mapping.table.c.id.not_in(replaced)
+    is_twin = mapping.twins(row) & stays
+    return connection.execute(select(mapping.table).where(is_twin).limit(1)).first()
+
+
+def map_words(row: Any) -> str:
+    """A row of the map of entities, for people."""
+    outside = "/".join(part for part in (row.external_group, row.external_entity_id) if part)
+    return f"{row.wix_namespace}/{row.wix_group}/{row.wix_entity_id} to {outside}"
+
+
+def products_mapped_twice(connection: Connection, site_id: int, most: int) -> list[str]:
+    """Ids of Wix with more than one map, with their maps, for people; so many at most."""
+    is_of_site = entity_map.c.site_id == site_id
+    twice = (
+        select(entity_map.c.wix_entity_id)
+        .where(is_of_site)
+        .group_by(entity_map.c.wix_entity_id)
+        .having(func.count() > 1)
+        .order_by(entity_map.c.wix_entity_id)
+        .limit(most)
+    )
+    ids = connection.execute(twice).scalars().all()
+    rows = select(entity_map).where(is_of_site, entity_map.c.wix_entity_id.in_(ids))
+    maps: dict[str, list[str]] = {found: [] for found in ids}
+    for row in connection.execute(rows.order_by(entity_map.c.id)):
+        maps[row.wix_entity_id].append(map_words(row))
+    return [f"{product} ({', '.join(words)})" for product, words in maps.items()]
 
 
 def _must_stay(connection: Connection, mapping: _Mapping, known: Any, row: Row) -> bool:

@@ -15,6 +15,7 @@ from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import Side, Site, SiteState, WixKind
 from sync_worker.ledger.administration.heartbeats import SeenProcess, older_processes
 from sync_worker.ledger.administration.imports import IMPORT
+from sync_worker.ledger.administration.mappings import products_mapped_twice
 from sync_worker.ledger.process_tables import set_aside
 from sync_worker.ledger.statements import runs
 from sync_worker.ledger.statements.set_aside import (
@@ -34,6 +35,8 @@ from sync_worker.ledger.statements.sites import from_field, site_by_id
 from sync_worker.ledger.tables import field_map, inbox, intent, link, run, site
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
+SHOWN_PRODUCTS = 5
+
 
 @dataclass(frozen=True, slots=True)
 class ChangePlan:
@@ -42,6 +45,7 @@ class ChangePlan:
     ``links``: set aside; ``returning``: brought back; ``deliveries``: at their end; ``unsettled``:
     external writes whose outcome is not known; ``deletes``: those of Wix that have not crossed;
     ``is_busy``: a file is being imported; ``older``: living processes of an older version.
+    ``twice``: products that Wix Reviews could not tell apart, in words, the first few.
     """
 
     links: int
@@ -51,6 +55,7 @@ class ChangePlan:
     deletes: int
     is_busy: bool
     older: tuple[SeenProcess, ...]
+    twice: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,14 @@ class WixChange:
 def refuse_unsettled(known: Site, plan: ChangePlan) -> None:
     """Raises Misconfigured where the change would lose track of what is under way."""
     refuse_older(plan.older)
+    if plan.twice:
+        raise Misconfigured(
+            f"products with more than one map: {'; '.join(plan.twice)}. Wix Reviews names a product"
+            " by its id alone, and would give it two keys: bring one row for each of them, with its"
+            " name on Wix and its name outside as they are to be (`ratings-sync map entities"
+            " import`; a row replaces what no rating uses), then say it once more. Where ratings"
+            " use both, the site has to stay on Wix Ratings"
+        )
     if plan.is_busy:
         raise Misconfigured(
             f"a file is being imported into site {known.id}; change its API when that is done"
@@ -165,6 +178,9 @@ def _plan(connection: Connection, known: Site, kind: WixKind) -> ChangePlan:
         counted = select(func.count()).select_from(table).where(which)
         return int(connection.execute(counted).scalar_one())
 
+    twice: list[str] = []
+    if kind is WixKind.REVIEWS:
+        twice = products_mapped_twice(connection, known.id, SHOWN_PRODUCTS)
     is_import = (run.c.site_id == known.id) & (run.c.kind == IMPORT) & (run.c.state == runs.RUNNING)
     return ChangePlan(
         links=count(link, is_linked(known.id)),
@@ -174,6 +190,7 @@ def _plan(connection: Connection, known: Site, kind: WixKind) -> ChangePlan:
         deletes=count(inbox, deletes_of_ratings(known)),
         is_busy=count(run, is_import & (run.c.lease_until > ledger_now())) > 0,
         older=tuple(older_processes(connection)),
+        twice=tuple(twice),
     )
 
 
