@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -36,7 +36,7 @@ FAILED_LOOK_SECONDS = 0.25  # no thread waits for a ledger that did not answer a
 MAX_CHANGES = 500  # above it all is forgotten: cheaper than to read what is not in use
 PUBLIC_ID = re.compile(r"[a-z2-7]{26}")
 FOR_EVER = datetime.max.replace(tzinfo=UTC)
-
+Kept = TypeVar("Kept")
 
 log = structlog.get_logger(__name__)
 
@@ -114,6 +114,9 @@ class AccountBook:
         self._counter: int | None = None
         self._looked_at = self._failed_at = float("-inf")
         self._forgotten = 0  # grows whenever something is forgotten
+        # Whether something was forgotten and what is kept then are one step: what a thread read
+        # before a change must not be put where another thread has just forgotten it.
+        self._keeping = threading.Lock()
 
     def by_address(self, connector: str, address: str) -> LiveAccount | None:
         """The account that a webhook address leads to, if it leads anywhere.
@@ -214,15 +217,23 @@ class AccountBook:
         if len(changed) >= MAX_CHANGES:
             self._forget_all()
             return
-        self._forgotten += 1
-        for account in changed:
-            self._known.drop(account.public_id)
-        self._nowhere.clear()
+        with self._keeping:
+            self._forgotten += 1
+            for account in changed:
+                self._known.drop(account.public_id)
+            self._nowhere.clear()
 
     def _forget_all(self) -> None:
-        self._forgotten += 1
-        for memory in (self._known, self._by_address, self._nowhere):
-            memory.clear()
+        with self._keeping:
+            self._forgotten += 1
+            for memory in (self._known, self._by_address, self._nowhere):
+                memory.clear()
+
+    def _keep(self, memory: Recent[str, Kept], key: str, value: Kept, before: int) -> None:
+        """Keep what was read when ``before`` was counted, unless a change came between."""
+        with self._keeping:
+            if self._forgotten == before:
+                memory.put(key, value)
 
     # -- what is known, or read
 
@@ -238,9 +249,9 @@ class AccountBook:
         before = self._forgotten
         account = self._accounts().by_address(address)
         if account is None:
-            self._nowhere.put(address, address)
+            self._keep(self._nowhere, address, address, before)
             return None
-        self._by_address.put(address, account.public_id)
+        self._keep(self._by_address, address, account.public_id, before)
         return self._noted(account, before)
 
     def _noted(self, account: Account, before: int) -> LiveAccount | _Shut:
@@ -248,8 +259,7 @@ class AccountBook:
         found: LiveAccount | _Shut = _Shut(account, _at_an_end(account.source))
         if account.state is not AccountState.REVOKED:
             found = self._opened(account)
-        if self._forgotten == before:
-            self._known.put(account.public_id, found)
+        self._keep(self._known, account.public_id, found, before)
         return found
 
     def _opened(self, account: Account) -> LiveAccount | _Shut:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from sync_worker.ledger.accounts.sealing import Opener, Sealer, new_key, public_
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.wiring.accounts import book as of_book
 from sync_worker.wiring.accounts.book import AccountBook
+from sync_worker.wiring.accounts.recent import Recent
 from sync_worker.wiring.connectors import Connectors
 from tests.unit.manifest.test_settings import SMALL, written
 from tests.unit.wiring.accounts_in_memory import AccountsInMemory
@@ -233,6 +236,47 @@ def test_change_that_comes_while_an_account_is_read_is_not_lost(process: Process
     accounts.sealed_of = slow  # type: ignore[method-assign, assignment]  # one slow answer
     process.secrets_at(ONE)
     assert process.secrets_at(ONE) == ["s-new"]
+
+
+def test_account_that_is_revoked_while_it_is_being_kept_stays_shut(process: Process) -> None:
+    """A thread is put aside just before it keeps what it read; another one looks meanwhile."""
+    assert process.secrets_at(TWO)
+    between(process, process.book._known, lambda: process.accounts.revoke(ONE))
+    process.book.of_source(f"small-shop/{ONE}")
+    process.at += 3600.0
+    with pytest.raises(Held):
+        process.book.of_source(f"small-shop/{ONE}")
+    assert process.secrets_at(ONE) is None
+
+
+def test_address_that_is_given_while_it_is_kept_as_unknown_is_found(process: Process) -> None:
+    assert process.secrets_at(TWO)
+    accounts = process.accounts
+    between(
+        process,
+        process.book._nowhere,
+        lambda: accounts.add(NEVER, "small-shop", SETTINGS, token="t-3", hook_secret="s-3"),
+    )
+    assert process.secrets_at(NEVER) is None
+    process.at += 3600.0
+    assert process.secrets_at(NEVER) == ["s-3"]
+
+
+def between(process: Process, memory: Recent[Any, Any], change: Callable[[], object]) -> None:
+    """The next ``put`` comes late: a change, and another thread's look at it, come before it."""
+    put = memory.put
+
+    def late(key: object, value: object) -> None:
+        memory.put = put  # type: ignore[method-assign]  # one late put
+        change()
+        process.at += 1.0
+        other = threading.Thread(target=process.book.look)
+        other.start()
+        # It either forgets at once, or waits until this one has kept what it read.
+        other.join(0.2)
+        put(key, value)
+
+    memory.put = late  # type: ignore[method-assign]  # one late put
 
 
 def test_many_changes_at_once_are_all_taken_up(
