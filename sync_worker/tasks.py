@@ -196,7 +196,7 @@ def _enable_hooks_of(sources: Sequence[str]) -> str:
         each_for_itself(
             worker().site_faults(),
             HOOKS,
-            sources,
+            worker().hook_states.longest_first(sources, HOOKS),
             lambda source: enabled.extend(_enable_hooks(source)),
         )
     except SyncError as error:
@@ -242,7 +242,7 @@ def say_farewell() -> str:
         each_for_itself(
             worker().site_faults(),
             FAREWELL,
-            list(leavers),
+            worker().hook_states.longest_first(leavers, FAREWELL),
             lambda source: hooks.append(farewells.say(leavers[source])),
         )
     except SyncError as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from sync_worker.core.errors import Away, Held, RateLimited
 from sync_worker.core.hold_reasons import ACCOUNT_LOCKED, ACCOUNT_REVOKED
@@ -18,7 +18,9 @@ from sync_worker.core.values import Account, AccountChange, NewDelivery, Side, S
 from sync_worker.ledger.accounts.sealing import new_key
 from sync_worker.ledger.accounts.upkeep import SqlAccountUpkeep
 from sync_worker.ledger.administration.hook_states import SqlHookStates
+from sync_worker.ledger.administration.site_faults import SqlSiteFaults
 from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.process_tables import hook_state, site_fault
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring.accounts.upkeep import AccountUpkeep
 from sync_worker.wiring.redis_parts import RedisParts
@@ -312,6 +314,38 @@ def test_hooks_are_looked_at_again_when_the_last_look_is_old(
     with ground.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE hook_state SET checked_at = checked_at - 1000")
     assert work.upkeep.hooks_due() == [one.source]
+
+
+def test_hooks_that_nobody_has_tried_for_longest_come_first(with_hooks: AtWork) -> None:
+    """A try that failed counts as one: where many fail, the others have their turn all the same."""
+    work, ground = with_hooks, with_hooks.ground
+    names = ("failed", "old", "older", "new", "failed-long-ago")
+    failed, old, older, new, failed_long_ago = (ground.add(name).source for name in names)
+    transactions = ground.ledger.transactions
+    states, faults = SqlHookStates(transactions), SqlSiteFaults(transactions)
+    for source in (old, older, failed_long_ago):
+        states.note_check(source, working=1, missing=0, brought_back=0)
+    for source in (failed, failed_long_ago):
+        faults.note("hooks", source, "Transient", 60.0)
+    with ground.engine.begin() as connection:
+        for source, hours in ((old, 2), (older, 3), (failed_long_ago, 5)):
+            connection.execute(
+                update(hook_state)
+                .where(hook_state.c.source == source)
+                .values(checked_at=hook_state.c.checked_at - hours * 3600)
+            )
+        for source, hours in ((failed, 1), (failed_long_ago, 4)):
+            connection.execute(
+                update(site_fault)
+                .where(site_fault.c.source == source)
+                .values(
+                    failed_at=site_fault.c.failed_at - hours * 3600,
+                    next_try_at=site_fault.c.next_try_at - hours * 3600,
+                )
+            )
+    due = [new, failed_long_ago, older, old, failed]
+    assert work.upkeep.hooks_due() == due
+    assert states.longest_first(sorted(due), "hooks") == due
 
 
 def test_two_workers_make_one_hook(

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, or_, select
 
 from sync_worker.core.hold_reasons import ACCOUNT_LOCKED
 from sync_worker.core.values import AccountState, InboxState, Site, SiteState
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.administration.held import release_reasons
+from sync_worker.ledger.administration.hook_states import last_try
 from sync_worker.ledger.process_tables import hook_state, site_fault
 from sync_worker.ledger.statements.sites import read_sites
 from sync_worker.ledger.tables import inbox, site
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
-AT_ONCE = 100  # of each round; those that were not looked at for longest come first
+AT_ONCE = 100  # of each round; those that were not tried for longest come first
 IN_USE = (str(AccountState.NEW), str(AccountState.ACTIVE))
 AT_WORK = (str(SiteState.ACTIVE), str(SiteState.RECOVERY))
 
@@ -42,19 +43,18 @@ class SqlAccountUpkeep:
     def _sources(
         self, connectors: Collection[str], work: str, is_due: ColumnElement[bool]
     ) -> list[str]:
-        looked_at = hook_state.c.checked_at
-        rests = exists().where(
-            site_fault.c.work == work,
-            site_fault.c.source == site.c.external_source,
-            site_fault.c.next_try_at > ledger_now(),
-        )
+        looked_at, again_at = hook_state.c.checked_at, site_fault.c.next_try_at
+        source = site.c.external_source
+        fails = (site_fault.c.source == source) & (site_fault.c.work == work)
         found = (
             select(site.c.external_source)
             .join(account, account.c.site_id == site.c.id)
-            .outerjoin(hook_state, hook_state.c.source == site.c.external_source)
+            .outerjoin(hook_state, hook_state.c.source == source)
+            .outerjoin(site_fault, fails)
             .where(account.c.connector.in_(sorted(connectors)), account.c.state.in_(IN_USE))
-            .where(site.c.state.in_(AT_WORK), or_(looked_at.is_(None), is_due), ~rests)
-            .order_by(looked_at.is_not(None), looked_at)
+            .where(site.c.state.in_(AT_WORK), or_(looked_at.is_(None), is_due))
+            .where(or_(again_at.is_(None), again_at <= ledger_now()))
+            .order_by(last_try(), account.c.id)
             .limit(AT_ONCE)
         )
         with self._transactions.read() as connection:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, case, func, select
 
-from sync_worker.ledger.process_tables import hook_state
+from sync_worker.ledger.process_tables import hook_state, site_fault
 from sync_worker.ledger.transactions import Transactions, insert_into, ledger_now
 
 # A system that disabled a hook counts on: one more failure, and it is disabled again.
@@ -85,11 +86,39 @@ class SqlHookStates:
             rows = connection.execute(_states().where(had_one)).all()
         return [_state(row) for row in rows]
 
+    def longest_first(self, sources: Collection[str], work: str) -> list[str]:
+        """The sources whose hooks nobody has tried to look at for longest come first.
+
+        ``work``: the word for such checks among faults. Each source once.
+        """
+        checks = select(hook_state.c.source, hook_state.c.checked_at).where(
+            hook_state.c.source.in_(sources), hook_state.c.checked_at.is_not(None)
+        )
+        failures = select(site_fault.c.source, site_fault.c.failed_at).where(
+            site_fault.c.source.in_(sources), site_fault.c.work == work
+        )
+        tried = dict.fromkeys(sources, 0.0)
+        with self._transactions.read() as connection:
+            for looks in (checks, failures):
+                for source, at in connection.execute(looks):
+                    tried[source] = max(tried[source], at)
+        return sorted(tried, key=tried.__getitem__)
+
     def of(self, source: str) -> HookState | None:
         """Of one connector; ``None``: nothing is known."""
         with self._transactions.read() as connection:
             row = connection.execute(_states().where(hook_state.c.source == source)).first()
         return _state(row) if row is not None else None
+
+
+def last_try() -> ColumnElement[float]:
+    """When somebody last tried to look at hooks, well or in vain; 0: never.
+
+    Of a row of ``hook_state`` and one of ``site_fault``, either of which may be missing.
+    """
+    looked = func.coalesce(hook_state.c.checked_at, 0.0)
+    failed = func.coalesce(site_fault.c.failed_at, 0.0)
+    return case((failed > looked, failed), else_=looked)
 
 
 def hook_words(state: HookState) -> str:

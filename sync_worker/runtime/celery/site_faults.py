@@ -5,7 +5,6 @@ Also what nobody foresaw: it never stops another site's work.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -88,10 +87,10 @@ def each_for_itself(
 ) -> None:
     """Check each source that is not paused, for so many seconds. Raises Transient.
 
-    In an order by chance: where the time is too short for all, no source is always the last.
+    In the order given: where the time is too short for all, whoever was tried longest ago is first.
     """
     until = time.monotonic() + seconds
-    for source in random.sample(sources, len(sources)):
+    for source in sources:
         if time.monotonic() > until:
             return
         if faults.is_paused(work, source):
