@@ -61,6 +61,8 @@ hook_state = Table(
     Column("missing", Integer, nullable=False, default=0, server_default="0"),  # topics
     Column("enabled_again", Integer, nullable=False, default=0, server_default="0"),  # in a row
     Column("enabled_again_at", Float),
+    # A mark of the secret that they were made with; NULL: not known.
+    Column("made_with", String(64)),
 )
 
 # The processes that work on this ledger, each with its last sign of life.

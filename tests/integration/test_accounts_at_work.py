@@ -46,8 +46,13 @@ HOOK_CALLS: dict[str, Any] = {
     "register": {
         "method": "POST",
         "path": "/hooks",
-        "body": {"url": {"from": "hook.url"}, "topic": {"from": "hook.topic"}},
+        "body": {
+            "url": {"from": "hook.url"},
+            "topic": {"from": "hook.topic"},
+            "secret": {"from": "hook.secret"},
+        },
     },
+    "remove": {"method": "DELETE", "path": "/hooks/{hook.id}", "answer": "any"},
 }
 
 
@@ -233,16 +238,24 @@ class HookShop:
 
     def __init__(self, server: RemoteServer) -> None:
         self.hooks: dict[str, list[dict[str, Any]]] = {}
+        self.made = 0
         server.answer = self.answer
 
     def answer(self, asked: Asked) -> Reply:
         mine = self.hooks.setdefault(bearer_of(asked), [])
         if asked.method == "POST":
-            mine.append({"id": str(len(mine)), "enabled": True, **asked.json})
+            self.made += 1
+            mine.append({"id": str(self.made), "enabled": True, **asked.json})
+        if asked.method == "DELETE":
+            mine[:] = [hook for hook in mine if hook["id"] != asked.path.rpartition("/")[2]]
         return Reply(body={"hooks": mine})
 
     def urls_of(self, token: str) -> list[str]:
         return [hook["url"] for hook in self.hooks.get(token, [])]
+
+    def secrets_of(self, token: str) -> list[str]:
+        """What its hooks sign with: the secret that each was made with."""
+        return [hook["secret"] for hook in self.hooks.get(token, [])]
 
 
 @pytest.fixture
@@ -288,6 +301,58 @@ def test_hooks_are_made_for_new_accounts_and_for_new_addresses(
     assert hook_shop.urls_of("t-one") == [f"{base}/{one.public_id}", f"{base}/{fresh}"]
     assert checked(work, states) == []
     assert len(hook_shop.urls_of("t-two")) == 1
+
+
+def test_hook_that_we_made_signs_with_the_new_secret(
+    with_hooks: AtWork, hook_shop: HookShop, server: RemoteServer, redis: Redis
+) -> None:
+    """A system signs with the secret that a hook was made with: it needs another hook."""
+    work, ground = with_hooks, with_hooks.ground
+    states = SqlHookStates(ground.ledger.transactions)
+    one = ground.add("one", url=server.url, **FAST)
+    assert checked(work, states) == [one.source]
+    assert hook_shop.secrets_of("t-one") == ["s-one"]
+    ground.give_secret(one, "hook_secret", "s-new", DAY_SECONDS)
+    ground.a_second_later()
+    redis.flushall()  # the claim of a minute
+    assert checked(work, states) == [one.source]
+    ground.at += DAY_SECONDS
+    (signs_with,) = hook_shop.secrets_of("t-one")
+    assert (signs_with, ground.post(one.public_id, signs_with)[0]) == ("s-new", 200)
+    hook_states = str(states.of(one.source))
+    assert "s-new" not in hook_states
+    made = hook_shop.made
+    redis.flushall()
+    work.upkeep.check_hooks(one.source)
+    assert hook_shop.made == made
+
+
+def test_hook_is_left_alone_when_anything_but_its_secret_changes(
+    with_hooks: AtWork, hook_shop: HookShop, server: RemoteServer, redis: Redis
+) -> None:
+    work, ground = with_hooks, with_hooks.ground
+    states = SqlHookStates(ground.ledger.transactions)
+    one = ground.add("one", url=server.url, **FAST)
+    checked(work, states)
+    change = AccountChange(settings={**one.settings, "region": "us"})
+    ground.store.change(one.public_id, change, actor=ACTOR)
+    ground.a_second_later()
+    redis.flushall()  # the claim of a minute
+    assert checked(work, states) == [one.source]
+    assert hook_shop.made == 1
+
+
+def test_hook_that_its_owner_made_is_kept(
+    with_hooks: AtWork, hook_shop: HookShop, server: RemoteServer
+) -> None:
+    """It was there before we looked, with the secret that the owner gave us, too."""
+    work, ground = with_hooks, with_hooks.ground
+    one = ground.add("one", url=server.url, **FAST)
+    url = f"https://gw.example.org/webhooks/external/small-shop/{one.public_id}"
+    hook = {"id": "own", "enabled": True, "url": url, "topic": "changed", "secret": "s-one"}
+    hook_shop.hooks["t-one"] = [hook]
+    checked(work, SqlHookStates(ground.ledger.transactions))
+    assert hook_shop.hooks["t-one"] == [hook]
 
 
 def test_hooks_of_accounts_that_are_not_in_use_are_left_alone(

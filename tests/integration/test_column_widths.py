@@ -53,6 +53,7 @@ OURS = frozenset(
         *("door_source.refused_reason", "door_source.refused_result"),
         # Ids of manifests, which have 63 characters at most.
         *("door_count.source", "door_source.source", "hook_state.source", "site.connector"),
+        "hook_state.made_with",
         *("site_fault.source", "set_aside.wix_api"),
         *("entity_proposal.state", "entity_proposal.way"),
         *("account.public_id", "account.connector", "account_address.address", "audit.what"),

@@ -15,7 +15,7 @@ from sync_worker.ledger.administration.hook_states import last_try
 from sync_worker.ledger.process_tables import hook_state, site_fault
 from sync_worker.ledger.statements.sites import read_sites
 from sync_worker.ledger.tables import inbox, site
-from sync_worker.ledger.transactions import Transactions, ledger_now
+from sync_worker.ledger.transactions import Transactions, insert_into, ledger_now
 
 AT_ONCE = 100  # of each round; those that were not tried for longest come first
 IN_USE = (str(AccountState.NEW), str(AccountState.ACTIVE))
@@ -59,6 +59,19 @@ class SqlAccountUpkeep:
         )
         with self._transactions.read() as connection:
             return list(connection.execute(found).scalars())
+
+    def hooks_made_with(self, source: str) -> str | None:
+        """The mark of the secret that the webhooks of a source were made with, if it is known."""
+        known = select(hook_state.c.made_with).where(hook_state.c.source == source)
+        with self._transactions.read() as connection:
+            return connection.execute(known).scalar_one_or_none()
+
+    def note_hooks_made_with(self, source: str, mark: str) -> None:
+        with self._transactions.write() as connection:
+            new = insert_into(connection, hook_state).values(source=source, made_with=mark)
+            connection.execute(
+                new.on_conflict_do_update(index_elements=["source"], set_={"made_with": mark})
+            )
 
     def locked_sites(self) -> list[Site]:
         """Sites of which deliveries wait, since the secrets of their account did not open."""

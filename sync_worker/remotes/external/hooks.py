@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -86,6 +87,33 @@ class ExternalHooks:
                 self._send("register", hook)
         return self.ours()
 
+    def replace(self) -> None:
+        """Make each of our hooks anew, at the address where it is, and take the one before away.
+
+        A system signs with the secret that a hook was made with. Nothing is told in between only
+        if the new one is there first; what both tell is taken once. For who ``can_replace``.
+        """
+        before = self.ours()
+        for hook in before:
+            url = self._with_token(hook.url)
+            self._send("register", {"url": url, "topic": hook.topic, "secret": self._secret})
+        self._take_away(before)
+
+    @property
+    def made_with(self) -> str:
+        """A mark of the secrets that hooks are made with: no way leads back, and guesses are slow.
+
+        https://www.rfc-editor.org/rfc/rfc7914
+        """
+        text = f"{self._secret} {self._with_token('')}".encode()
+        salt = self._manifest.source.encode()
+        return hashlib.scrypt(text, salt=salt, n=2**14, r=8, p=1, dklen=32).hex()
+
+    @property
+    def can_replace(self) -> bool:
+        """Whether the manifest says how hooks are taken away."""
+        return self._manage.remove is not None
+
     @property
     def connector(self) -> str:
         """The name of the connector."""
@@ -140,13 +168,21 @@ class ExternalHooks:
 
         Raises Misconfigured if the manifest does not say how, Transient while any is there still.
         """
-        spec, ours = self._manage.remove, self.ours()
+        ours = self.ours()
+        self._take_away(ours)
+        if left := self.ours():
+            topics = ", ".join(hook.topic for hook in left)
+            raise Transient(f"connector {self._manifest.id} lists removed hooks still: {topics}")
+        return ours
+
+    def _take_away(self, hooks: Sequence[HookState]) -> None:
+        spec = self._manage.remove
         if spec is None:
             raise Misconfigured(
                 f"connector {self._manifest.id} does not say how hooks are removed; use the"
                 " dashboard"
             )
-        for hook in ours:
+        for hook in hooks:
             parts = {"id": hook.id, "url": hook.url, "topic": hook.topic, "secret": ""}
             options = Options(is_write=True, is_idempotent=True)
             try:
@@ -155,10 +191,6 @@ class ExternalHooks:
                 # Gone already: its owner, or a try before this one, took it away.
                 if error.facts.status not in GONE:
                     raise
-        if left := self.ours():
-            topics = ", ".join(hook.topic for hook in left)
-            raise Transient(f"connector {self._manifest.id} lists removed hooks still: {topics}")
-        return ours
 
     @property
     def _secret(self) -> str:

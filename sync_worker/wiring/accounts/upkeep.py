@@ -11,7 +11,7 @@ from sync_worker.config import Settings
 from sync_worker.core.errors import Held, Misconfigured
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.ledger.accounts.upkeep import SqlAccountUpkeep
-from sync_worker.remotes.external.hooks import HookCheck
+from sync_worker.remotes.external.hooks import ExternalHooks, HookCheck
 from sync_worker.runtime.celery.site_faults import HOOKS
 from sync_worker.wiring.accounts.book import AccountBook
 from sync_worker.wiring.connectors import Connectors
@@ -52,17 +52,45 @@ class AccountUpkeep:
         return self._ledger().hooks_changed(managed, HOOKS) if managed else []
 
     def check_hooks(self, source: str) -> HookCheck:
-        """Look at the webhooks of an account; those that are not there are made.
+        """Look at the webhooks of an account.
 
-        Raises what remotes raise.
+        Those that are not there are made; those of another secret are made anew. Raises what
+        remotes raise.
         """
         hooks = self._remotes.hooks(source)
         check, base = hooks.check(), self._settings.gateway_public_url.rstrip("/")
-        if not check.missing or not base or not self._claim(f"hooks:{source}", CLAIM_SECONDS):
+        is_outdated = self._is_outdated(source, hooks, check)
+        can_make = is_outdated or (bool(check.missing) and bool(base))
+        if not can_make or not self._claim(f"hooks:{source}", CLAIM_SECONDS):
             return check
-        hooks.register(base + hooks.path)
-        log.info("hooks_made", source=source, topics=list(check.missing))
+        if is_outdated:
+            self._renew(source, hooks)
+        if check.missing and base:
+            hooks.register(base + hooks.path)
+            log.info("hooks_made", source=source, topics=list(check.missing))
+        self._ledger().note_hooks_made_with(source, hooks.made_with)
         return hooks.check()
+
+    def _is_outdated(self, source: str, hooks: ExternalHooks, check: HookCheck) -> bool:
+        """Whether hooks sign with another secret than the account has now.
+
+        Those that its owner had made before the first look have the one that it was given with.
+        """
+        known = self._ledger().hooks_made_with(source)
+        if known is None and check.working:
+            self._ledger().note_hooks_made_with(source, hooks.made_with)
+        return known is not None and known != hooks.made_with
+
+    def _renew(self, source: str, hooks: ExternalHooks) -> None:
+        if hooks.can_replace:
+            hooks.replace()
+            log.info("hooks_made_anew", source=source, why="the secret has changed")
+            return
+        log.warning(
+            "hooks_keep_the_old_secret",
+            source=source,
+            next_step="give the new secret to the webhooks in the system's own dashboard",
+        )
 
     def release_opened(self, bell: Bell) -> int:
         """Let go what waited for secrets that open here; how many deliveries that were."""
