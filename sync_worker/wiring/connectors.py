@@ -46,7 +46,7 @@ class Connectors:
         return {
             name: load_manifest(code.file, self._environ)
             for name, code in self._codes.items()
-            if self._is_set_up(code.manifests.code)
+            if self._is_set_up(code)
         }
 
     @cached_property
@@ -97,10 +97,18 @@ class Connectors:
             codes[name] = code
         return codes
 
-    def _is_set_up(self, code: Manifest) -> bool:
+    def _is_set_up(self, code: _Code) -> bool:
         """Whether the environment is meant to hold what a shop gives for a connector."""
-        names = [setting.name_in_environment(code.id) for setting in code.settings]
-        return not names or _are_set(names, self._environ)
+        manifest = code.manifests.code
+        names = [setting.name_in_environment(manifest.id) for setting in manifest.settings]
+        if not names or _are_set(names, self._environ):
+            return True
+        try:
+            # Settings may all have defaults, and secrets be named by ``{env: NAME}``.
+            load_manifest(code.file, self._environ)
+        except Misconfigured:
+            return False
+        return True
 
 
 def _are_set(names: Iterable[str], environ: Mapping[str, str]) -> bool:

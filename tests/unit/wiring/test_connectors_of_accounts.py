@@ -10,6 +10,7 @@ from sync_worker.config import load_settings
 from sync_worker.core.errors import Misconfigured
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.secret_keys import make_key_file
+from tests.unit.manifest.test_settings import SMALL, written
 
 SECRETS_KEY = {"SECRETS_KEY": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}
 OKENDO = {
@@ -64,3 +65,21 @@ def test_key_that_up_has_made_serves_accounts_as_a_setting_does(tmp_path: Path) 
         _ = connectors("woocommerce", **home).manifests
     make_key_file(load_settings(home))
     assert connectors("woocommerce", **home).manifests == {}
+
+
+def test_shop_of_the_environment_goes_on_beside_a_key(tmp_path: Path) -> None:
+    """Its settings have defaults, and its secrets are named as ``{env: NAME}``."""
+    paces = [{"name": "pace", "kind": "integer", "title": "Calls a second", "default": 2}]
+    signed = {"type": "hmac", "header": "X-Sig", "secret": {"env": "MY_HOOK"}}
+    own = {
+        "settings": paces,
+        "conn": {},
+        "base_url": "https://shop.example.org",
+        "auth": {"type": "bearer", "token": {"env": "MY_TOKEN"}},
+        "webhook": SMALL["webhook"] | {"verify": [signed]},
+    }
+    file = str(written(tmp_path, SMALL | own))
+    secrets = {"MY_TOKEN": "t-1", "MY_HOOK": "s-1"}
+    assert list(connectors(file, **secrets).manifests) == ["small-shop"]
+    assert list(connectors(file, **secrets, **SECRETS_KEY).manifests) == ["small-shop"]
+    assert connectors(file, **SECRETS_KEY).manifests == {}
