@@ -12,6 +12,7 @@ import structlog
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from sync_worker.services.account_troubles import worst_accounts
 from sync_worker.services.evidence import AddressLook, Evidence
 from sync_worker.services.trouble import TroubleKind
 from sync_worker.services.troubles import troubles
@@ -50,6 +51,7 @@ class TroubleGauges(Collector):
         self._turn = threading.Lock()
         self._looks: Sequence[AddressLook] = ()
         self._counts: Counter[str] = Counter()
+        self._accounts: Mapping[str, int] = {}
         self._good_until = self._looks_good_until = float("-inf")
 
     def describe(self) -> list[GaugeMetricFamily]:
@@ -60,8 +62,9 @@ class TroubleGauges(Collector):
             if self._clock() >= self._good_until:
                 self._refresh()
                 self._good_until = self._clock() + TROUBLES_SECONDS
-            counts, looks = self._counts, self._looks
+            counts, accounts, looks = self._counts, self._accounts, self._looks
         yield _gauges_of_troubles(counts)
+        yield _gauges_of_accounts(accounts)
         yield _gauges_of_certificates(looks)
 
     def _refresh(self) -> None:
@@ -75,11 +78,11 @@ class TroubleGauges(Collector):
         if is_known and self._clock() >= self._looks_good_until:
             self._looks_good_until = self._clock() + ADDRESSES_SECONDS
             self._start(lambda: self._look(evidence))
-        found = Counter(
-            trouble.kind.value for trouble in troubles(replace(evidence, addresses=self._looks))
-        )
+        named = troubles(replace(evidence, addresses=self._looks))
+        found = Counter(trouble.kind.value for trouble in named)
         kinds = [kind.value for kind in TroubleKind if kind not in ASKED_FOR]
         self._counts = Counter({kind: found[kind] for kind in kinds})
+        self._accounts = worst_accounts(named, evidence.sites)
 
     def _look(self, evidence: Evidence) -> None:
         self._looks = self._look_at_addresses(evidence)
@@ -90,6 +93,14 @@ def _gauges_of_troubles(counts: Mapping[str, int]) -> GaugeMetricFamily:
     family = GaugeMetricFamily("ratings_sync_troubles", text, labels=["kind"])
     for kind, count in counts.items():
         family.add_metric([kind], count)
+    return family
+
+
+def _gauges_of_accounts(counts: Mapping[str, int]) -> GaugeMetricFamily:
+    text = "Troubles of each account; of the 20 that have most, and of all others together"
+    family = GaugeMetricFamily("ratings_sync_account_troubles", text, labels=["account"])
+    for account, count in counts.items():
+        family.add_metric([account], count)
     return family
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from sync_worker.core.values import AccountState, SiteState
+from sync_worker.ledger.administration.standing import SiteStanding
 from sync_worker.services.evidence import Evidence
 from sync_worker.services.trouble import Trouble, TroubleKind, since
 
@@ -12,6 +15,29 @@ KEY_STEP = (
     "put the right key into SECRETS_KEY (several, with commas: all open), and start gateways and"
     " workers again; if it is lost, `ratings-sync account set` gives the secrets anew"
 )
+
+
+MOST_ACCOUNTS = 20  # told one by one, of a fleet's many
+OTHER = "other"
+
+
+def worst_accounts(found: Sequence[Trouble], sites: Sequence[SiteStanding]) -> dict[str, int]:
+    """How many troubles each account has: of those that have most, and ``OTHER`` for the rest.
+
+    The shop of the environment counts as one, by its connector. Of equals the older trouble first.
+    """
+    names = {site.instance_id: site.source for site in sites if site.instance_id}
+    counts, oldest = Counter[str](), dict[str, float]()
+    for trouble in found:
+        name = names.get(trouble.source, trouble.source)
+        if name:
+            counts[name] += 1
+            began = math.inf if trouble.since is None else trouble.since
+            oldest[name] = min(oldest.get(name, math.inf), began)
+    ranked = sorted(counts, key=lambda name: (-counts[name], oldest[name], name))
+    told = {name: counts[name] for name in ranked[:MOST_ACCOUNTS]}
+    rest = sum(counts[name] for name in ranked[MOST_ACCOUNTS:])
+    return told | {OTHER: rest + told.get(OTHER, 0)}
 
 
 def locked_accounts(evidence: Evidence) -> Iterator[Trouble]:
@@ -36,11 +62,13 @@ def paused_accounts(evidence: Evidence) -> Iterator[Trouble]:
             TroubleKind.ACCOUNT_PAUSED,
             f"the account of site {site.id} ({site.connector}) is paused{why}: its ratings wait",
             f"`ratings-sync account resume {site.id}`",
+            source=site.source,
         )
 
 
 def refused_accounts(evidence: Evidence) -> Iterator[Trouble]:
     """A remote does not accept our credentials."""
+    sources = {site.id: site.source for site in evidence.sites}
     of_accounts = {site.id for site in evidence.sites if site.account is not None}
     for side in evidence.failing_accounts:
         who, step = side.connector, "correct its credentials or permissions"
@@ -55,4 +83,5 @@ def refused_accounts(evidence: Evidence) -> Iterator[Trouble]:
             f"{since(moment, evidence.now)}: {side.reason}",
             f"{step}; a probe each minute then lets all that waits go on by itself",
             moment,
+            sources.get(side.site_id, ""),
         )

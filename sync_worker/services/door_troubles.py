@@ -47,6 +47,7 @@ def _trouble(source: DoorSource, now: float) -> Trouble:
         f" {why}",
         next_step,
         source.refusing_since,
+        "" if who == "Wix" else source.source,
     )
 
 

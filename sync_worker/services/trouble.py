@@ -38,12 +38,16 @@ class TroubleKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """``sentence``: what is wrong; ``since``: seconds since 1970, ``None``: not known."""
+    """``sentence``: what is wrong; ``since``: seconds since 1970, ``None``: not known.
+
+    ``source``: the external source that it is of, or the instance on Wix; empty: of no one site.
+    """
 
     kind: TroubleKind
     sentence: str
     next_step: str
     since: float | None = None
+    source: str = ""
 
 
 def at(moment: float, now: float) -> str:

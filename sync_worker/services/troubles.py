@@ -85,6 +85,7 @@ def never_compared(evidence: Evidence) -> Iterator[Trouble]:
             " before stays apart, and polls and sweeps never start",
             f"`ratings-sync reconcile --site {site.id} --dry-run` shows what would be written,"
             f" `ratings-sync reconcile --site {site.id}` does it",
+            source=site.source,
         )
 
 
@@ -121,6 +122,7 @@ def connectors_not_set_up(evidence: Evidence) -> Iterator[Trouble]:
                 " none of whose settings is set: its ratings wait",
                 f"`ratings-sync connector show {site.connector}` lists its settings; set them in"
                 " .env or in the environment of each process",
+                source=site.source,
             )
 
 
@@ -148,7 +150,8 @@ def paused_sites(evidence: Evidence) -> Iterator[Trouble]:
                 f"`ratings-sync reconcile --site {site.id} --dry-run` shows what the new baseline"
                 f" writes, `ratings-sync reconcile --site {site.id}` does it, and the site goes on"
             )
-        yield Trouble(TroubleKind.PAUSED, f"site {site.id} ({site.connector}) {what}", next_step)
+        sentence = f"site {site.id} ({site.connector}) {what}"
+        yield Trouble(TroubleKind.PAUSED, sentence, next_step, source=site.source)
 
 
 def remotes_away(evidence: Evidence) -> Iterator[Trouble]:
@@ -175,6 +178,7 @@ def disabled_hooks(evidence: Evidence) -> Iterator[Trouble]:
             f"{hooks.connector} has disabled our webhooks: {', '.join(hooks.topics)}",
             f"let the gateway answer, then `ratings-sync connector webhooks enable"
             f" {hooks.connector}`; a worker tries that by itself (HOOK_CHECK_SECONDS)",
+            source=hooks.connector,
         )
 
 
@@ -188,6 +192,7 @@ def used_up_budgets(evidence: Evidence) -> Iterator[Trouble]:
                 "nothing is lost, they go on as requests are free; WIX_BUDGET_PER_MINUTE and"
                 " `http.budget` of the manifest say how many, no more than the system allows",
                 waiting.oldest_at,
+                waiting.source,
             )
 
 
@@ -201,6 +206,7 @@ def late_deliveries(evidence: Evidence) -> Iterator[Trouble]:
                 "the other lines say why; if there are none: `ratings-sync history`, and the"
                 " worker's log",
                 waiting.oldest_at,
+                waiting.source,
             )
 
 
@@ -213,6 +219,7 @@ def failing_site_work(evidence: Evidence) -> Iterator[Trouble]:
             f"the line {fault.work}_failed in the worker's log says more; it is tried again by"
             " itself",
             evidence.now - fault.failed_seconds_ago,
+            fault.source,
         )
 
 

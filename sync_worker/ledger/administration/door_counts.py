@@ -1,13 +1,18 @@
-"""What came to the door, by source, reason and hour: tables ``door_count``, ``door_source``."""
+"""What came to the door: by connector, reason and hour, and when from which source last.
+
+Tables ``door_count`` and ``door_source``.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Integer, cast, func, select
 
+from sync_worker.core.values import connector_of
 from sync_worker.ledger.process_tables import door_count, door_source
 from sync_worker.ledger.rows import fitting
 from sync_worker.ledger.transactions import Transactions, insert_into, ledger_now
@@ -72,7 +77,7 @@ class SqlDoorCounts:
         """All of it, in one transaction. Raises Transient."""
         with self._transactions.write() as connection:
             hour = int(connection.execute(select(ledger_now())).scalar_one() // HOUR_SECONDS)
-            for key, number in sorted(news.counts.items()):
+            for key, number in sorted(_by_connector(news.counts).items()):
                 _add_count(connection, key, hour, number)
             for source in sorted(news.sources, key=lambda one: one.source):
                 _put_source(connection, source)
@@ -85,7 +90,7 @@ class SqlDoorCounts:
             return [DoorSource(**row._mapping) for row in connection.execute(found)]
 
     def counts(self, hours: int) -> dict[tuple[str, str, str], int]:
-        """Of the last so many hours, by (source, result, reason). Raises Transient."""
+        """Of the last so many hours, by (wix or connector, result, reason). Raises Transient."""
         now_hour = cast(func.floor(ledger_now() / HOUR_SECONDS), Integer)
         kind = (door_count.c.source, door_count.c.result, door_count.c.reason)
         summed = (
@@ -96,6 +101,14 @@ class SqlDoorCounts:
         with self._transactions.read() as connection:
             rows = connection.execute(summed).all()
         return {(row.source, row.result, row.reason): int(row.number) for row in rows}
+
+
+def _by_connector(counts: Mapping[tuple[str, str, str], int]) -> Counter[tuple[str, str, str]]:
+    """Rows of each hour are as many as connectors, however many accounts there are."""
+    summed = Counter[tuple[str, str, str]]()
+    for (source, result, reason), number in counts.items():
+        summed[connector_of(source), result, reason] += number
+    return summed
 
 
 def source_words(source: DoorSource, now: float) -> str:

@@ -22,6 +22,7 @@ class SiteStanding:
 
     ``is_changed``: to another API of Wix, once. ``account``: the state of the account that it was
     given, ``None`` without one; ``is_given``: that one, or the settings of the environment.
+    ``source``: of what its external side sends; ``instance_id``: of what Wix sends.
     """
 
     id: int
@@ -33,6 +34,8 @@ class SiteStanding:
     is_given: bool = True
     account: AccountState | None = None
     paused_why: str = ""
+    source: str = ""
+    instance_id: str = ""
 
     @property
     def is_of_environment(self) -> bool:
@@ -80,7 +83,7 @@ class SqlStanding:
         in_use = (account.c.site_id == site.c.id) & (account.c.state != str(AccountState.REVOKED))
         columns = (site.c.id, site.c.connector, site.c.state, is_compared, is_comparing, is_changed)
         its_account = (account.c.state.label("account_state"), account.c.paused_why)
-        found = select(*columns, site.c.external_source, *its_account)
+        found = select(*columns, site.c.external_source, site.c.instance_id, *its_account)
         found = found.select_from(site).outerjoin(account, in_use).order_by(site.c.id)
         with self._transactions.read() as connection:
             return [_to_standing(row) for row in connection.execute(found)]
@@ -143,4 +146,6 @@ def _to_standing(row: Any) -> SiteStanding:
         is_given=is_implicit or its_account is not None,
         account=its_account,
         paused_why=row.paused_why or "",
+        source=row.external_source or "",
+        instance_id=row.instance_id,
     )

@@ -67,6 +67,16 @@ def test_door_counts_add_up_by_source_reason_and_hour(engine: Engine) -> None:
     assert counts.counts(hours=2) == {("wix", "rejected", "expired"): 6, ("wix", "stored", ""): 2}
 
 
+def test_accounts_share_the_rows_of_an_hour_and_each_keeps_its_last(engine: Engine) -> None:
+    """Ten thousand accounts would be a row each hour for each of their results."""
+    counts = SqlDoorCounts(Transactions(engine))
+    sources = ["shop", *(f"shop/account-{number}" for number in range(4))]
+    news = {(source, "stored", ""): 2 for source in sources} | {("wix", "stored", ""): 1}
+    counts.add(DoorNews(news, [SourceNews(source, accepted_ago=1.0) for source in sources]))
+    assert counts.counts(hours=2) == {("shop", "stored", ""): 10, ("wix", "stored", ""): 1}
+    assert [one.source for one in counts.sources()] == sources
+
+
 def test_source_that_was_neither_accepted_nor_refused_is_counted(engine: Engine) -> None:
     """Bodies that were too large, say."""
     counts = SqlDoorCounts(Transactions(engine))

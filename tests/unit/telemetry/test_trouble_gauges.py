@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from sync_worker.core.values import SiteState
 from sync_worker.doctor.gauges import ASKED_FOR, TroubleGauges
-from sync_worker.ledger.administration.standing import SiteStanding
+from sync_worker.ledger.administration.standing import SiteStanding, Waiting
 from sync_worker.services.evidence import AddressLook, Evidence
 from sync_worker.services.trouble import TroubleKind
 
@@ -86,4 +86,36 @@ def test_without_a_site_no_address_is_looked_at() -> None:
 def test_evidence_that_cannot_be_had_leaves_the_other_metrics() -> None:
     asked = Asked()
     gauges = TroubleGauges(lambda: 1 // 0, asked._look, lambda: 0.0)  # type: ignore[arg-type, return-value]  # it fails
-    assert [family.samples for family in gauges.collect()] == [[], []]
+    assert [family.samples for family in gauges.collect()] == [[], [], []]
+
+
+def series_of_accounts(asked: Asked) -> dict[str, float]:
+    """By account, as they are exposed."""
+    start = 'ratings_sync_account_troubles{account="'
+    found = (line.removeprefix(start) for line in asked.lines() if line.startswith(start))
+    return {name: float(number) for name, number in (one.split('"} ') for one in found)}
+
+
+def a_paused_site(number: int) -> SiteStanding:
+    return replace(PAUSED, id=number, source=f"shop/{number:05}", instance_id=f"instance-{number}")
+
+
+def test_troubles_of_ten_thousand_accounts_are_twenty_one_series() -> None:
+    """Those with most troubles by name, on whichever side; all others together."""
+    asked = Asked()
+    late = [
+        Waiting(source, is_for_budget=False, count=1, oldest_at=0.0, oldest_seconds=9999.0)
+        for source in ("shop/07000", "instance-8000", "instance-7000")
+    ]
+    sites = [a_paused_site(number) for number in range(1, 10_001)]
+    asked.evidence = replace(EVIDENCE, sites=sites, waiting=late)
+    series = series_of_accounts(asked)
+    assert list(series.items())[:3] == [("shop/07000", 3), ("shop/08000", 2), ("shop/00001", 1)]
+    assert len(series) == 21
+    assert series["other"] == 10_003 - 3 - 2 - 18
+
+
+def test_shop_of_the_environment_is_named_by_its_connector() -> None:
+    asked = Asked()
+    asked.evidence = replace(EVIDENCE, sites=[replace(PAUSED, source="shop")])
+    assert series_of_accounts(asked) == {"shop": 1, "other": 0}
