@@ -54,6 +54,9 @@ from sync_worker.intake.install_events import InstallEvents
 from sync_worker.intake.parent_events import ParentEvents
 from sync_worker.intake.resolve import Resolver
 
+# Whatever else ends quickly may have asked nobody: an echo, a contact, a budget that is used up.
+BOTH_SIDES_ASKED = (OutcomeKind.SYNCED, OutcomeKind.IN_STEP)
+
 # A delivery as it stands in the inbox, and its site where that is known.
 Opened = tuple[Delivery, Site | None]
 
@@ -120,14 +123,18 @@ class Intake:
         # Its site has its share of this worker, and others wait.
         if site is not None and not self.slots.enter(site.id):
             return self._wait_for_slot(delivery)
+        is_proof = False
         try:
             # no sign that a worker died over it: the usual case, and a statement less
             if delivery.suspected_crashes < TRACK_AFTER:
-                return self._take_up(delivery, site)
-            return self._take_up_tracked(delivery, site)
+                outcome = self._take_up(delivery, site)
+            else:
+                outcome = self._take_up_tracked(delivery, site)
+            is_proof = outcome.kind in BOTH_SIDES_ASKED
+            return outcome
         finally:
             if site is not None:
-                self.slots.leave(site.id)
+                self.slots.leave(site.id, is_proof=is_proof)
 
     def _wait_for_slot(self, delivery: Delivery) -> Outcome:
         """It comes again in a moment, as what waits for a budget does."""

@@ -14,8 +14,8 @@ class Slots(Protocol):
     def enter(self, site_id: int) -> bool:
         """Whether a delivery of a site may be worked on now; if so, ``leave`` comes after it."""
 
-    def leave(self, site_id: int) -> None:
-        """The work of this thread is over."""
+    def leave(self, site_id: int, *, is_proof: bool) -> None:
+        """The work of this thread is over; ``is_proof``: the site's remotes were asked for it."""
 
 
 class Unbounded:
@@ -24,5 +24,5 @@ class Unbounded:
     def enter(self, site_id: int) -> bool:
         return True
 
-    def leave(self, site_id: int) -> None:
+    def leave(self, site_id: int, *, is_proof: bool) -> None:
         return

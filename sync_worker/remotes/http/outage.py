@@ -23,7 +23,8 @@ MAX_SILENT = 3  # so many in a row, and nobody calls for a while
 OPEN_SECONDS = 5.0
 MAX_SILENT_ACCOUNTS = 3  # so many different ones, and nobody calls their host for a while
 TOGETHER_SECONDS = 60.0  # a silence that is older says nothing about the host now
-ALONE_SECONDS = 3600.0  # without a delivery of another site
+WARY_SECONDS = 60.0  # no site that was slow has more than its quarter
+ALONE_SECONDS = 600.0  # without a delivery of another site
 
 
 class HostOutage:
@@ -173,48 +174,60 @@ class SlotShares:
     """Implements ports.Slots: the slots of one worker, shared by sites and by threads.
 
     A call that hangs holds its slot until its deadline. So a site has a quarter of the slots for
-    sure, and more only while its work ends quickly: with each delivery that does it may have one
-    more, up to three quarters; as soon as one takes long it is back at its quarter. Where no other
-    site has been heard of for an hour, one may have them all.
+    sure, and more only where it has proved that its remotes answer quickly: with each delivery that
+    asked them and ended at once it may have one more, up to three quarters. One that took long puts
+    it back at its quarter for a minute; so does, for a moment, that every slot was in use: others
+    may have waited. Where no other site has been heard of for long, one may have them all; in a
+    process that began a moment ago it has to prove that, too.
     """
 
     def __init__(self, slots: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+        self._clock, self._slots = clock, slots
         self._quarter = max(1, slots // 4)
         self._most = max(1, slots - self._quarter)
         self._shares: dict[int, _Share] = {}
+        self._slow_until: dict[int, float] = {}  # by site
         self._busy = 0
+        self._full_at = -math.inf  # when every slot was in use last
         self._latest: int | None = None  # the site of the newest delivery
-        self._changed_at = -math.inf  # when it was another one last
+        self._changed_at = clock()  # when it was another one last; nobody knows what was before
+        self._is_shared = False  # two sites were heard of
         self._turn = threading.Lock()
 
     def enter(self, site_id: int) -> bool:
         now = self._clock()
         with self._turn:
             if site_id != self._latest:
-                if self._latest is not None:
-                    self._changed_at = now
-                self._latest = site_id
+                self._is_shared = self._latest is not None
+                self._latest, self._changed_at = site_id, now
             share = self._shares.get(site_id)
             if share is None:
                 share = self._shares[site_id] = _Share(self._quarter)
-            if len(share.began) >= self._quarter and self._has_enough(share, now):
+            if len(share.began) >= self._quarter and self._has_enough(site_id, share, now):
                 return False
             share.began[get_ident()] = now
             self._busy += 1
+            if self._busy >= self._slots:
+                self._full_at = now
             return True
 
-    def _has_enough(self, share: _Share, now: float) -> bool:
+    def _has_enough(self, site_id: int, share: _Share, now: float) -> bool:
         """Whether a site that has its quarter gets no more."""
         is_alone = now - self._changed_at > ALONE_SECONDS
         if is_alone:
             return False
-        # Its newer ones would only join those that hang.
+        # Its newer ones would only join those that hang, or did a moment ago.
         hangs = now - min(share.began.values()) >= SLOW_SECONDS
-        # The last quarter is for sites that have not had theirs.
-        return hangs or len(share.began) >= share.most or self._busy >= self._most
+        if hangs or now < self._slow_until.get(site_id, -math.inf):
+            return True
+        if len(share.began) >= share.most:
+            return True
+        # Others may wait for what it has beyond its quarter, and the last one is for those that
+        # have not had theirs.
+        may_wait = now - self._full_at < SLOW_SECONDS
+        return self._is_shared and (may_wait or self._busy >= self._most)
 
-    def leave(self, site_id: int) -> None:
+    def leave(self, site_id: int, *, is_proof: bool) -> None:
         now = self._clock()
         with self._turn:
             share = self._shares[site_id]
@@ -222,7 +235,14 @@ class SlotShares:
             self._busy -= 1
             if seconds >= SLOW_SECONDS:
                 share.most = self._quarter
-            else:
-                share.most = min(self._most, share.most + 1)
+                self._note_slow(site_id, now)
+            elif is_proof:
+                share.most = min(self._slots, share.most + 1)
             if not share.began:
                 del self._shares[site_id]
+
+    def _note_slow(self, site_id: int, now: float) -> None:
+        """Remember it for a minute; what is over goes."""
+        for other in [one for one, until in self._slow_until.items() if until <= now]:
+            del self._slow_until[other]
+        self._slow_until[site_id] = now + WARY_SECONDS

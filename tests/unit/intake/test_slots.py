@@ -30,7 +30,7 @@ class Full:
     def enter(self, site_id: int) -> bool:
         return False
 
-    def leave(self, site_id: int) -> None:
+    def leave(self, site_id: int, *, is_proof: bool) -> None:
         raise AssertionError("it never entered")
 
 

@@ -6,7 +6,12 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from sync_worker.remotes.http.outage import ALONE_SECONDS, SLOW_SECONDS, SlotShares
+from sync_worker.remotes.http.outage import (
+    ALONE_SECONDS,
+    SLOW_SECONDS,
+    WARY_SECONDS,
+    SlotShares,
+)
 
 SLOTS, QUARTER = 16, 4
 HANGS, OTHER, THIRD = 1, 2, 3
@@ -20,7 +25,7 @@ class Threads:
         self.shares = SlotShares(SLOTS, clock=lambda: self.now)
         self._in_hand: list[tuple[int, Callable[[], None]]] = []
 
-    def enter(self, site_id: int) -> bool:
+    def enter(self, site_id: int, *, is_proof: bool = True) -> bool:
         ready, go = threading.Event(), threading.Event()
         answers: list[bool] = []
 
@@ -29,7 +34,7 @@ class Threads:
             ready.set()
             go.wait(10.0)
             if answers[0]:
-                self.shares.leave(site_id)
+                self.shares.leave(site_id, is_proof=is_proof)
 
         thread = threading.Thread(target=work)
         thread.start()
@@ -55,6 +60,19 @@ class Threads:
     def entered(self, site_id: int, tries: int) -> int:
         return sum(self.enter(site_id) for _ in range(tries))
 
+    def work_on(self, site_id: int, *, is_proof: bool = True) -> int:
+        """Many deliveries that end quickly, two begun for one that ends; how many are in hand."""
+        for _ in range(SLOTS):
+            self.now += 0.1
+            mine = next((one for one in self._in_hand if one[0] == site_id), None)
+            if mine is not None:
+                # One of many ends, the others go on: it never rests.
+                mine[1]()
+                self._in_hand.remove(mine)
+            self.enter(site_id, is_proof=is_proof)
+            self.enter(site_id, is_proof=is_proof)
+        return sum(one[0] == site_id for one in self._in_hand)
+
 
 def test_site_that_hangs_holds_a_quarter_while_others_are_about() -> None:
     threads = Threads()
@@ -69,12 +87,23 @@ def test_site_that_hangs_holds_a_quarter_while_others_are_about() -> None:
 
 def test_site_that_is_alone_may_have_every_slot() -> None:
     threads = Threads()
-    assert threads.entered(HANGS, SLOTS) == SLOTS
-    threads.end()
     assert threads.enter(OTHER)
     threads.end()
+    assert threads.entered(HANGS, SLOTS) == QUARTER
+    threads.end()
     threads.now += ALONE_SECONDS + 1
-    assert threads.entered(OTHER, SLOTS) == SLOTS
+    assert threads.entered(HANGS, SLOTS) == SLOTS
+    threads.end()
+
+
+def test_first_site_of_a_process_proves_that_it_is_quick_and_has_every_slot() -> None:
+    """Which sites there are beside it shows later."""
+    threads = Threads()
+    assert threads.entered(HANGS, SLOTS) == QUARTER
+    assert threads.work_on(HANGS) == SLOTS
+    threads.now += SLOW_SECONDS
+    threads.end()
+    assert threads.entered(HANGS, SLOTS) == QUARTER
     threads.end()
 
 
@@ -83,17 +112,46 @@ def test_site_whose_work_ends_quickly_may_have_three_quarters() -> None:
     assert threads.enter(OTHER)
     threads.end()
     assert threads.entered(HANGS, 20) == QUARTER
-    for _ in range(SLOTS):
-        threads.now += 0.1
-        # One of many ends, the others go on: it never rests.
-        threads._in_hand[0][1]()
-        del threads._in_hand[0]
-        threads.enter(HANGS)
-        threads.enter(HANGS)
-    assert len(threads._in_hand) == SLOTS - QUARTER
+    assert threads.work_on(HANGS) == SLOTS - QUARTER
     threads.now += SLOW_SECONDS
     threads.end(HANGS)
     assert threads.entered(HANGS, 20) == QUARTER, "it took long: back at the quarter"
+    threads.end()
+
+
+def test_what_ends_without_asking_the_remotes_proves_nothing() -> None:
+    """Contacts, echoes and refused calls of a site that hangs end quickly, too."""
+    threads = Threads()
+    assert threads.enter(OTHER)
+    assert threads.work_on(HANGS, is_proof=False) == QUARTER
+    threads.end()
+
+
+def test_site_that_was_slow_keeps_to_its_quarter_for_a_minute() -> None:
+    """Even if its reads are quick: its writes may hang."""
+    threads = Threads()
+    assert threads.enter(OTHER)
+    assert threads.enter(HANGS)
+    threads.now += SLOW_SECONDS
+    threads.end(HANGS)
+    assert threads.work_on(HANGS) == QUARTER
+    threads.now += WARY_SECONDS
+    threads.end(HANGS)
+    threads.now += WARY_SECONDS
+    assert threads.work_on(HANGS) > QUARTER
+    threads.end()
+
+
+def test_quick_site_is_back_at_its_quarter_while_others_wait() -> None:
+    threads = Threads()
+    assert threads.enter(OTHER)
+    threads.end()
+    assert threads.work_on(HANGS) == SLOTS - QUARTER
+    assert threads.entered(OTHER, QUARTER) == QUARTER
+    # None is left: whoever comes now waits in the queue. So those of the quick one go on to others.
+    threads.end(HANGS)
+    assert threads.entered(HANGS, SLOTS) == QUARTER
+    assert threads.entered(THIRD, SLOTS) == QUARTER
     threads.end()
 
 
@@ -104,7 +162,7 @@ def test_all_slots_are_free_again_after_much_work() -> None:
         site_id = number % 7
         if not shares.enter(site_id):
             return False
-        shares.leave(site_id)
+        shares.leave(site_id, is_proof=True)
         return True
 
     with ThreadPoolExecutor(SLOTS) as pool:
