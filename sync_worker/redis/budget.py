@@ -12,17 +12,24 @@ from sync_worker.redis.client import RedisAway, RedisClient
 
 AWAY_SECONDS = 5.0
 
-# Keys: the bucket, and by which other names it is counted. Arguments: capacity, tokens each second,
-# tokens that stay for others. A missing key starts empty: a wiped Redis must not double the rate.
+# Keys: the bucket, by which other names it is counted, and last since when this Redis has kept
+# buckets. Arguments: capacity, tokens each second, tokens that stay for others. A missing bucket
+# counts as empty then and not used since: a new account begins at once, and a wiped Redis, which
+# begins anew, never doubles the rate.
 # Returns 0, or the milliseconds until a token is there under every name.
 TAKE = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local capacity, rate, reserve = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local began = table.remove(KEYS)
+local function kept_since()
+  redis.call('SET', began, tostring(now), 'NX')
+  return tonumber(redis.call('GET', began))
+end
 local left, wait = {}, 0
 for place, key in ipairs(KEYS) do
   local bucket = redis.call('HMGET', key, 'tokens', 'at', 'paused_until')
-  local tokens, at = tonumber(bucket[1]) or 0, tonumber(bucket[2]) or now
+  local tokens, at = tonumber(bucket[1]) or 0, tonumber(bucket[2]) or kept_since()
   left[place] = math.min(capacity, tokens + math.max(0, now - at) * rate)
   local paused_until = tonumber(bucket[3]) or 0
   wait = math.max(wait, paused_until - now, (1 + reserve - left[place]) / rate)
@@ -95,6 +102,7 @@ class RedisBudget:
         # Counted by its name without the prefix, too: processes of the release before know no
         # other, and beside them the rate would double. To go with the next release.
         self._keys = list(dict.fromkeys((f"{client.prefix}{key}", key)))
+        self._take_keys = [*self._keys, f"{client.prefix}budgets_since"]
         # A bucket of one token leaves none: who keeps to the reserve would never have a turn.
         self._left_to_others = min(reserve, capacity - 1.0)
         self._capacity, self._rate = capacity, per_minute / 60.0
@@ -106,7 +114,7 @@ class RedisBudget:
     def take(self) -> None:
         try:
             shape = [self._capacity, self._rate, self._left_to_others]
-            wait = self._client.ask(self._take, keys=self._keys, args=shape)
+            wait = self._client.ask(self._take, keys=self._take_keys, args=shape)
         except RedisAway:
             # Sweeps and imports leave the process's own share to webhooks.
             if self._reserve:

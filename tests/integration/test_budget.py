@@ -127,6 +127,27 @@ def test_fleet_that_rested_has_no_more_than_the_bucket_and_the_rate(
     assert 0.95 * PER_MINUTE <= len(taken) <= CAPACITY + PER_MINUTE + 1
 
 
+def test_bucket_that_is_new_holds_what_nobody_has_taken_since_redis_began(
+    clock: RedisInVirtualTime,
+) -> None:
+    """So an account of a new site begins at once. A Redis that was wiped knows of no call and
+    starts empty: the rate must not double.
+    """
+
+    def of(account: str) -> RedisBudget:
+        return RedisBudget(RedisClient(clock), account, capacity=CAPACITY, per_minute=PER_MINUTE)
+
+    assert wait_of(of("first")) > 0
+    clock.seconds += 0.5 * CAPACITY * 60 / PER_MINUTE
+    assert [wait_of(of("second")) for _ in range(CAPACITY)].count(0.0) == CAPACITY // 2
+    clock.seconds += 3600.0
+    assert [wait_of(of("third")) for _ in range(CAPACITY + 1)].count(0.0) == CAPACITY
+    of("fourth").penalise(30.0)
+    assert wait_of(of("fourth")) == pytest.approx(30.0, abs=1.0)
+    clock.flushdb()
+    assert wait_of(of("third")) > 0
+
+
 def test_webhooks_find_their_part_of_the_bucket_whatever_sweeps_take(
     clock: RedisInVirtualTime,
 ) -> None:
