@@ -127,9 +127,7 @@ def test_fleet_that_rested_has_no_more_than_the_bucket_and_the_rate(
     assert 0.95 * PER_MINUTE <= len(taken) <= CAPACITY + PER_MINUTE + 1
 
 
-def test_bucket_that_is_new_holds_what_nobody_has_taken_since_redis_began(
-    clock: RedisInVirtualTime,
-) -> None:
+def test_new_bucket_holds_what_nobody_took_since_redis_began(clock: RedisInVirtualTime) -> None:
     """So an account of a new site begins at once. A Redis that was wiped knows of no call and
     starts empty: the rate must not double.
     """

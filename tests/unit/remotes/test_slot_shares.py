@@ -96,7 +96,7 @@ def test_site_that_is_alone_may_have_every_slot() -> None:
     threads.end()
 
 
-def test_first_site_of_a_process_proves_that_it_is_quick_and_has_every_slot() -> None:
+def test_first_site_of_a_process_has_every_slot_once_it_is_quick() -> None:
     """Which sites there are beside it shows later."""
     threads = Threads()
     assert threads.entered(HANGS, SLOTS) == QUARTER
