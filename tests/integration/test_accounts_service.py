@@ -12,6 +12,7 @@ from sync_worker.config import load_settings
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Account
 from sync_worker.ledger.accounts.sealing import new_key, public_of
+from sync_worker.ledger.accounts.store import StaleVersion
 from sync_worker.services.accounts.giving import BadValues
 from sync_worker.wiring import Wiring
 from tests.unit.manifest.test_settings import SMALL, written
@@ -120,3 +121,22 @@ def test_account_of_a_store_that_is_told_by_a_secret_may_get_another_one(
     assert "t-2" not in str(changed.identity)
     other.accounts.add(second, "secret-shop", VALUES, "api:owner")
     other.close()
+
+
+def test_one_shop_serves_one_site_after_two_changes_at_once(wiring: Wiring) -> None:
+    """Both have looked at the account before either changed it."""
+    seen = added(wiring)
+    wiring.accounts.change(seen, {"base_url": "https://b.example.org"}, "ada")
+    wiring.accounts.change(seen, {"region": "us"}, "bob")
+    now = wiring.accounts.store.by_public_id(seen.public_id)
+    assert now is not None
+    assert (now.settings["base_url"], now.settings["region"]) == ("https://b.example.org", "us")
+    assert "b.example.org" in str(now.identity)
+    wiring.admin.sites.add("instance-2", "", [])
+    neighbour = wiring.admin.sites.find("2")
+    taken = VALUES | {"base_url": "https://b.example.org", "region": "us"}
+    with pytest.raises(Misconfigured, match="serves site 1 already"):
+        wiring.accounts.add(neighbour, "small-shop", taken, "api:owner")
+    with pytest.raises(StaleVersion):
+        wiring.accounts.change(seen, {"pace": "7"}, "bob", version=seen.version)
+    wiring.accounts.add(neighbour, "small-shop", VALUES, "api:owner")

@@ -7,7 +7,7 @@ taken up by running processes within two seconds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from sync_worker.core.values import (
@@ -20,7 +20,7 @@ from sync_worker.core.values import (
 )
 from sync_worker.ledger.accounts.giving import refuse_what_crosses_sites
 from sync_worker.ledger.accounts.sealing import Sealer
-from sync_worker.ledger.accounts.store import SqlAccountStore, new_public_id
+from sync_worker.ledger.accounts.store import SqlAccountStore, StaleVersion, new_public_id
 from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.manifest.default_field import default_field
 from sync_worker.manifest.manifest import Manifest
@@ -32,11 +32,12 @@ from sync_worker.services.accounts.checks import (
     refuse_revoked,
     try_out,
 )
-from sync_worker.services.accounts.giving import parted, parted_change
+from sync_worker.services.accounts.giving import Parted, parted, parted_change
 from sync_worker.services.accounts.identity import identity_of
 
 KEEP_OLD_SECONDS = 86_400.0  # a replaced secret that rotates, and a replaced address
 MAX_PAGE = 500
+MAX_TRIES = 5  # of a change that meets others of the same account
 Changed = TypeVar("Changed")
 
 
@@ -125,25 +126,57 @@ class Accounts:
         ``version``: that the caller has seen; another change meanwhile refuses this one.
         ``keep_old_seconds``: how long the value before of a secret that rotates stays valid.
         """
-        refuse_revoked(account)
         code = self.code_of(account.connector)
         values = parted_change(code.code, given)
-        settings = {**account.settings, **values.settings}
-        settings = {name: text for name, text in settings.items() if name not in values.left_out}
-        try_out(code, account, settings, values)
-        identity = identity_of(code.code, {**settings, **values.secrets}, account.identity)
-        if not is_same_shop and self.admin.site_pages.has_links(account.site_id):
-            refuse_other_shop(code.code, account, identity)
         change = AccountChange(
             settings=values.settings,
-            identity=identity,
             sealed=self._sealed(account.public_id, values.secrets),
             rotated=[spec.name for spec in code.code.settings if spec.rotates],
             keep_old_seconds=keep_old_seconds,
             left_out=values.left_out,
         )
+        seen = account
+        for _ in range(MAX_TRIES):
+            checked = self._checked(seen, code, values, change, is_same_shop)
+            try:
+                # What was checked holds of this version, and of no later one.
+                return self._changed(
+                    seen, checked, actor, seen.version if version is None else version
+                )
+            except StaleVersion:
+                if version is not None:
+                    raise
+            seen = self.store.by_public_id(account.public_id) or seen
+        raise StaleVersion(f"others are changing account {account.public_id}: try again")
+
+    def _checked(
+        self,
+        account: Account,
+        code: AccountManifests,
+        given: Parted,
+        change: AccountChange,
+        is_same_shop: bool,
+    ) -> AccountChange:
+        """The change with the shop that it makes the account one of. Raises Misconfigured."""
+        refuse_revoked(account)
+        settings = {**account.settings, **given.settings}
+        settings = {name: text for name, text in settings.items() if name not in given.left_out}
+        try_out(code, account, settings, given)
+        identity = identity_of(code.code, {**settings, **given.secrets}, account.identity)
+        if not is_same_shop and self.admin.site_pages.has_links(account.site_id):
+            refuse_other_shop(code.code, account, identity)
+        return replace(change, identity=identity)
+
+    def _changed(
+        self,
+        account: Account,
+        change: AccountChange,
+        actor: str,
+        version: int | None,
+        why: str = "",
+    ) -> Account:
         return self._told(
-            self.store.change(account.public_id, change, version=version, actor=actor)
+            self.store.change(account.public_id, change, version=version, actor=actor, why=why)
         )
 
     def pause(
@@ -152,17 +185,13 @@ class Accounts:
         """Its deliveries are kept and wait, until it is resumed."""
         refuse_revoked(account)
         change = AccountChange(state=AccountState.PAUSED, paused_why=why)
-        return self._told(
-            self.store.change(account.public_id, change, version=version, actor=actor, why=why)
-        )
+        return self._changed(account, change, actor, version, why)
 
     def resume(self, account: Account, actor: str, *, version: int | None = None) -> Account:
         """What waited is on its way again."""
         refuse_revoked(account)
         change = AccountChange(state=AccountState.ACTIVE, paused_why="")
-        return self._told(
-            self.store.change(account.public_id, change, version=version, actor=actor)
-        )
+        return self._changed(account, change, actor, version)
 
     def note_probe(self, account: Account, said: Mapping[str, Any], actor: str) -> Account:
         """Keep what a probe said; ``said["good"]``: whether all is well."""
