@@ -101,11 +101,12 @@ class AccountChange:
 
     ``keep_old_seconds``: how long the value before of each secret in ``rotated`` (``None``: in
     ``sealed``) counts beside the new one; 0, and of others: it ends at once. ``left_out``: settings
-    and secrets that go.
+    and secrets that go. ``is_other_shop``: as far as can be told, ``identity`` is another shop's.
     """
 
     settings: Mapping[str, str] | None = None
     identity: str | None = None
+    is_other_shop: bool = False
     sealed: Mapping[str, str] = field(default_factory=dict)
     rotated: Collection[str] | None = None
     keep_old_seconds: float = 0.0

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, exists, insert, select, update
+from sqlalchemy import Connection, Row, delete, exists, insert, select, update
 
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.scale import FieldMap
+from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import (
     Account,
     AccountState,
@@ -18,9 +19,18 @@ from sync_worker.core.values import (
     account_source,
 )
 from sync_worker.ledger.accounts.tables import account
-from sync_worker.ledger.statements.inbox import move_deliveries
+from sync_worker.ledger.onboarding.tables import (
+    catalogue_asked,
+    catalogue_look,
+    entity_proposal,
+    onboarding,
+)
+from sync_worker.ledger.statements.inbox import end_deliveries, move_deliveries
+from sync_worker.ledger.statements.runs import ABANDONED, RUNNING, end_run
 from sync_worker.ledger.statements.sites import from_field
-from sync_worker.ledger.tables import entity_map, field_map, link, site
+from sync_worker.ledger.tables import entity_map, field_map, inbox, link, run, site
+
+OTHER_SHOP = "other_shop"  # told by a shop that the site has no more to do with
 
 
 def refuse_what_crosses_sites(
@@ -59,36 +69,90 @@ def give_to_site(connection: Connection, new: NewAccount, fields: Sequence[Field
             f"site {new.site_id} uses connector {row.connector} with the settings of the"
             " environment: an account is for another site"
         )
-    _refuse_other_shop(connection, new)
+    last = connection.execute(_last_of(new)).first()
+    is_same = last is None or _is_same_shop(last, new)
+    if last is not None and not is_same:
+        _refuse_other_shop(connection, new, last)
+        _forget_shop(connection, new.site_id)
     source = account_source(new.connector, new.public_id)
     given = {"connector": new.connector, "external_source": source}
     connection.execute(update(site).where(its_site).values(given))
-    # What the account before was told goes on here: it is the same shop.
-    if row.external_source is not None:
+    # What the account before was told goes on here if it is the same shop, and ends if not.
+    if row.external_source is not None and is_same:
         move_deliveries(connection, Side.EXTERNAL, row.external_source, source)
+        _name_alike(connection, new, last)
+    elif row.external_source is not None:
+        end_deliveries(connection, Side.EXTERNAL, row.external_source, OTHER_SHOP)
     maps_some = exists().where(field_map.c.site_id == new.site_id)
     if fields and not connection.execute(select(maps_some)).scalar_one():
         rows = [{"site_id": new.site_id, **from_field(field)} for field in fields]
         connection.execute(insert(field_map).values(rows))
 
 
-def _refuse_other_shop(connection: Connection, new: NewAccount) -> None:
+def become_another_shop(connection: Connection, of: Account, identity: str | None) -> None:
+    """An account can be corrected until something is known of its shop. Raises Misconfigured.
+
+    Ids of one shop mean nothing in another, whether in links, maps or deliveries.
+    """
+    told = exists().where(inbox.c.side == str(Side.EXTERNAL), inbox.c.source == of.source)
+    if connection.execute(select(told)).scalar_one() or _names_records(connection, of.site_id):
+        raise Misconfigured(
+            f"the records that are known of site {of.site_id} are of"
+            f" {_named(of.connector, of.identity)}, and this is {_named(of.connector, identity)}:"
+            " ids of one shop mean nothing in another. If it is the same shop under a new"
+            " address or name, say so with --same-shop; if"
+            " the account is of the wrong shop, revoke it and add one of the right one"
+        )
+    _forget_shop(connection, of.site_id)
+
+
+def _named(connector: str, identity: str | None) -> str:
+    """A shop for people."""
+    lines = (identity or "").splitlines()
+    name = ", ".join(line.partition("=")[2] or line for line in lines)
+    return f"{name} ({connector})" if name else connector
+
+
+def _is_same_shop(last: Row[Any], new: NewAccount) -> bool:
+    if last.connector != new.connector:
+        return False
+    return new.is_same_shop or last.identity == new.identity
+
+
+def _name_alike(connection: Connection, new: NewAccount, last: Row[Any] | None) -> None:
+    """Accounts of the same shop have the name that it has today, whatever it was before."""
+    if last is None or last.identity == new.identity:
+        return
+    is_its = (account.c.site_id == new.site_id) & (account.c.connector == last.connector)
+    named_so = update(account).where(is_its, account.c.identity == last.identity)
+    connection.execute(named_so.values(identity=new.identity))
+
+
+def _refuse_other_shop(connection: Connection, new: NewAccount, last: Row[Any]) -> None:
     """What a site has linked and mapped names records of one shop. Raises Misconfigured."""
-    last = connection.execute(_last_of(new)).first()
-    if last is None:
-        return
-    is_same_shop = new.is_same_shop or last.identity == new.identity
-    if last.connector == new.connector and is_same_shop:
-        return
-    for table in (link, entity_map):
-        is_there = exists().where(table.c.site_id == new.site_id)
-        if connection.execute(select(is_there)).scalar_one():
-            raise Misconfigured(
-                f"site {new.site_id} was in step with another account of {last.connector}"
-                f" ({last.identity}), and its maps and links name records there: give that account"
-                " again; if it is the same shop under a new address or name, say so with"
-                " --same-shop; another shop needs a site that begins without them"
-            )
+    if _names_records(connection, new.site_id):
+        raise Misconfigured(
+            f"site {new.site_id} was in step with another account of {last.connector}"
+            f" ({last.identity}), and its maps and links name records there: give that account"
+            " again; if it is the same shop under a new address or name, say so with"
+            " --same-shop; another shop needs a site that begins without them"
+        )
+
+
+def _names_records(connection: Connection, site_id: int) -> bool:
+    """Whether links or maps of a site name records of its external account."""
+    some = (exists().where(table.c.site_id == site_id) for table in (link, entity_map))
+    return any(connection.execute(select(is_there)).scalar_one() for is_there in some)
+
+
+def _forget_shop(connection: Connection, site_id: int) -> None:
+    """What was done, listed and proposed with the shop before counts for no other."""
+    for table in (entity_proposal, catalogue_asked, catalogue_look, onboarding):
+        connection.execute(delete(table).where(table.c.site_id == site_id))
+    is_sweep = run.c.kind.in_([str(kind) for kind in RunKind])
+    its_open = (run.c.site_id == site_id) & is_sweep & (run.c.state == RUNNING)
+    for run_id in connection.execute(select(run.c.id).where(its_open)).scalars().all():
+        end_run(connection, run_id, ABANDONED, "the site has another shop now")
 
 
 def refuse_second_account(connection: Connection, site_id: int) -> None:

@@ -36,6 +36,7 @@ from sync_worker.ledger.accounts.changing import (
     wipe_secrets,
 )
 from sync_worker.ledger.accounts.giving import (
+    become_another_shop,
     give_to_site,
     refuse_second_account,
     refuse_what_crosses_sites,
@@ -158,6 +159,7 @@ class SqlAccountStore:
             given = {"connector": new.connector, "settings": dict(new.settings)}
             added = known_account(connection, new.public_id)
             write_audit(connection, actor, "account.add", added, after=given)
+            ask_soon(connection, new.site_id)
         self._release(new.site_id, FOR_AN_ACCOUNT)
         return added
 
@@ -181,6 +183,8 @@ class SqlAccountStore:
                 )
             if change.identity is not None:
                 refuse_what_crosses_sites(connection, old, identity=change.identity)
+            if change.is_other_shop:
+                become_another_shop(connection, old, change.identity)
             update_account(connection, old, number, changed_values(old, change))
             change_secrets(connection, old.id, change)
             ask_soon(connection, old.site_id)

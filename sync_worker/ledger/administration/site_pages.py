@@ -20,7 +20,7 @@ from sync_worker.core.values import (
 from sync_worker.ledger.accounts.tables import account, site_side
 from sync_worker.ledger.statements.inbox import OPEN
 from sync_worker.ledger.statements.sites import read_sites
-from sync_worker.ledger.tables import entity_map, inbox, link, site
+from sync_worker.ledger.tables import inbox, link, site
 from sync_worker.ledger.transactions import Transactions
 
 MAX_PAGE = 500
@@ -95,14 +95,6 @@ class SitePages:
         """Sites by their numbers."""
         with self._transactions.read() as connection:
             return read_sites(connection, site.c.id.in_(list(ids)))
-
-    def has_links(self, site_id: int) -> bool:
-        """Whether something of a site names records of its external account."""
-        some = (
-            select(table.c.id).where(table.c.site_id == site_id) for table in (link, entity_map)
-        )
-        with self._transactions.read() as connection:
-            return any(connection.execute(found.limit(1)).first() for found in some)
 
 
 def _is(which: SiteFilter) -> Any:

@@ -245,6 +245,14 @@ def move_deliveries(connection: Connection, side: Side, old: str, new: str) -> N
     connection.execute(update(inbox).where(is_old, inbox.c.state.in_(UNENDED)).values(ended))
 
 
+def end_deliveries(connection: Connection, side: Side, source: str, reason: str) -> None:
+    """What waits of a source ends without content, which no erasure would find."""
+    waits = (inbox.c.side == str(side)) & (inbox.c.source == source) & inbox.c.state.in_(UNENDED)
+    ended: dict[str, Any] = {"state": str(InboxState.SUPERSEDED), "reason": reason}
+    ended |= {"hold_key": None, "payload": {}, "closed_at": ledger_now()}
+    connection.execute(update(inbox).where(waits).values(**ended))
+
+
 def count_open(connection: Connection) -> int:
     counted = select(func.count()).select_from(inbox).where(inbox.c.state.in_(OPEN))
     return int(connection.execute(counted).scalar_one())

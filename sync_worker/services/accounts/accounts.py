@@ -28,7 +28,6 @@ from sync_worker.manifest.source.account_manifests import AccountManifests
 from sync_worker.manifest.source.values import Given
 from sync_worker.services.accounts.checks import (
     is_shop_of,
-    refuse_other_shop,
     refuse_revoked,
     try_out,
 )
@@ -163,9 +162,8 @@ class Accounts:
         settings = {name: text for name, text in settings.items() if name not in given.left_out}
         try_out(code, account, settings, given)
         identity = identity_of(code.code, {**settings, **given.secrets}, account.identity)
-        if not is_same_shop and self.admin.site_pages.has_links(account.site_id):
-            refuse_other_shop(code.code, account, identity)
-        return replace(change, identity=identity)
+        is_same = is_same_shop or is_shop_of(code.code, account, identity)
+        return replace(change, identity=identity, is_other_shop=not is_same)
 
     def _changed(
         self,

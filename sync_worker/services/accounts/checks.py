@@ -30,24 +30,6 @@ def is_shop_of(manifest: Manifest, before: Account | None, identity: str | None)
     return only_secrets_differ(manifest, before.identity, identity)
 
 
-def refuse_other_shop(manifest: Manifest, account: Account, identity: str | None) -> None:
-    """The links of a site are of one shop, and mean nothing in another. Raises Misconfigured."""
-    if is_shop_of(manifest, account, identity):
-        return
-    raise Misconfigured(
-        f"the links of site {account.site_id} are of {_named(account.connector, account.identity)},"
-        f" and this is {_named(account.connector, identity)}: ids of one shop mean nothing in"
-        " another. If it is the same shop under a new address or name, say so with --same-shop"
-    )
-
-
-def _named(connector: str, identity: str | None) -> str:
-    """A shop for people."""
-    lines = (identity or "").splitlines()
-    name = ", ".join(line.partition("=")[2] for line in lines)
-    return f"{name} ({connector})" if name else connector
-
-
 def try_out(
     code: AccountManifests, account: Account, settings: Mapping[str, str], given: Parted
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import (
     Account,
     AccountChange,
@@ -20,6 +21,7 @@ from sync_worker.core.values import (
     SiteSide,
     SiteState,
 )
+from sync_worker.core.values.catalogue import ProposedPair
 from sync_worker.ledger.accounts.store import SqlAccountStore, StaleVersion, new_public_id
 from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.statements.sites import active_sites
@@ -170,6 +172,59 @@ def test_links_of_one_shop_are_not_taken_to_another(fleet: Fleet) -> None:
     assert fleet.give(site).site_id == site.id
 
 
+@pytest.mark.parametrize("connector", ["shop", "another-platform"])
+def test_what_another_shop_told_ends_unread(fleet: Fleet, connector: str) -> None:
+    """A site was given the wrong shop; ids there may be ids of the right one, too."""
+    site = fleet.site()
+    wrong = fleet.give(site, "wrong-shop")
+    first, late = (
+        replace(a_delivery(number, side=Side.EXTERNAL), source=wrong.source) for number in (1, 2)
+    )
+    waiting = fleet.ledger.inbox.store(first).inbox_id
+    fleet.ledger.inbox.hold([waiting], "unknown_entity", hold_key="product 17")
+    fleet.admin.proposals.replace(site.id, [ProposedPair(WIX_ENTITY, EXTERNAL_ENTITY, "id")])
+    fleet.admin.onboarding.note(site.id, "dry_run", "done", "with the wrong shop", ACTOR)
+    sweep = fleet.ledger.sweeps.begin(site.id, RunKind.DRY_RUN)
+    assert sweep is not None
+    fleet.store.revoke(wrong.public_id, ACTOR, "that was the wrong shop")
+    right = fleet.give(site, "right-shop", connector=connector)
+    # Taken in by a gateway that did not know yet.
+    stored = fleet.ledger.inbox.store(late).inbox_id
+    assert fleet.ledger.inbox.hold_for_site(stored, late) is not None
+    with fleet.ledger.engine.connect() as connection:
+        rows = connection.execute(text("SELECT source, state, payload FROM inbox")).all()
+        proposals = connection.execute(text("SELECT count(*) FROM entity_proposal")).scalar_one()
+    assert {(row.source, row.state) for row in rows} == {(wrong.source, "superseded")}
+    assert {str(row.payload) for row in rows} == {"{}"}
+    assert proposals == 0
+    assert fleet.admin.onboarding.steps(site.id) == {}
+    assert fleet.ledger.sweeps.begin(site.id, RunKind.POLL) is not None
+    assert right.identity == "right-shop"
+
+
+def test_late_delivery_follows_a_shop_that_has_another_name(fleet: Fleet) -> None:
+    site = fleet.site()
+    old = fleet.give(site, "shop-under-its-old-name")
+    fleet.store.revoke(old.public_id, ACTOR)
+    today = fleet.give(site, "shop-under-its-new-name", is_same_shop=True)
+    late = replace(a_delivery(1, side=Side.EXTERNAL), source=old.source)
+    stored = fleet.ledger.inbox.store(late).inbox_id
+    assert fleet.ledger.inbox.hold_for_site(stored, late) is None
+    with fleet.ledger.engine.connect() as connection:
+        row = connection.execute(text("SELECT source, state FROM inbox")).one()
+    assert tuple(row) == (today.source, "held")
+
+
+def test_account_becomes_another_shops_only_before_it_was_told_something(fleet: Fleet) -> None:
+    given = fleet.give(fleet.site(), "misspelt")
+    other = AccountChange(identity="right-shop", is_other_shop=True)
+    fleet.store.change(given.public_id, other, actor=ACTOR)
+    fleet.ledger.inbox.store(replace(a_delivery(1, side=Side.EXTERNAL), source=given.source))
+    wrong = AccountChange(identity="another", is_other_shop=True)
+    with pytest.raises(Misconfigured, match=r"are of right-shop \(shop\), and this is another"):
+        fleet.store.change(given.public_id, wrong, actor=ACTOR)
+
+
 def test_first_account_brings_the_fields_and_no_later_one(fleet: Fleet) -> None:
     site = fleet.site()
     new = NewAccount(new_public_id(), site.id, "shop", "a", {})
@@ -280,6 +335,10 @@ def test_changed_secret_has_a_refused_account_asked_at_once(fleet: Fleet) -> Non
     fleet.ledger.site_sides.fail(SiteSide(given.site_id, Side.EXTERNAL), [], "401")
     assert not fleet.other.site_sides.are_due()
     fleet.store.change(given.public_id, AccountChange(sealed={"token": "right"}), actor=ACTOR)
+    assert fleet.other.site_sides.are_due()
+    fleet.ledger.site_sides.fail(SiteSide(given.site_id, Side.EXTERNAL), [], "401")
+    fleet.store.revoke(given.public_id, ACTOR)
+    fleet.give(fleet.admin.sites.find("1"), sealed={"token": "right"})
     assert fleet.other.site_sides.are_due()
 
 
