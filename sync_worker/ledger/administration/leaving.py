@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     delete,
+    exists,
     func,
     or_,
     select,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from sync_worker.core.values import Side, SiteState, account_source
+from sync_worker.core.values import Change, Side, SiteState, account_source
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.process_tables import (
     door_count,
@@ -39,6 +40,7 @@ from sync_worker.ledger.process_tables import (
     up_check,
 )
 from sync_worker.ledger.statements.clock import is_older
+from sync_worker.ledger.statements.inbox import OPEN
 from sync_worker.ledger.tables import inbox, intent, link, metadata, run, site
 from sync_worker.ledger.transactions import Transactions, is_sqlite, ledger_now
 
@@ -115,7 +117,10 @@ def _is_due(days: float) -> Any:
 
 def _next_to_forget(connection: Connection, days: float) -> Row[Any] | None:
     """One whose time is over; who installs the app again waits for this batch."""
-    found = select(site).where(_is_due(days)).order_by(site.c.removed_at, site.c.id).limit(1)
+    # It is installed again: a worker is about to read so.
+    comes_back = exists().where(_is_installation(site.c.instance_id, site.c.removed_at))
+    due = select(site).where(_is_due(days), ~comes_back)
+    found = due.order_by(site.c.removed_at, site.c.id).limit(1)
     if not is_sqlite(connection):
         found = found.with_for_update()
     return connection.execute(found).first()
@@ -148,8 +153,17 @@ def _children_first() -> list[Table]:
 def _is_told_of(leaving: Row[Any], sources: Sequence[str]) -> Any:
     """Deliveries of either side, as an index finds them."""
     from_wix = (inbox.c.side == str(Side.WIX)) & (inbox.c.source == leaving.instance_id)
+    # One that is told of meanwhile is for the site that it begins.
+    from_wix &= ~_is_installation(leaving.instance_id, leaving.removed_at)
     from_outside = (inbox.c.side == str(Side.EXTERNAL)) & inbox.c.source.in_(sources)
     return or_(from_wix, from_outside)
+
+
+def _is_installation(instance_id: Any, removed_at: Any) -> Any:
+    """A delivery that nobody has read yet, which installs the app on a site that had removed it."""
+    is_its = (inbox.c.side == str(Side.WIX)) & (inbox.c.source == instance_id)
+    is_its &= (inbox.c.change == str(Change.APP_INSTALLED)) & inbox.c.state.in_(OPEN)
+    return is_its & (inbox.c.received_at >= removed_at)
 
 
 def _belongs(table: Table, leaving: Row[Any], sources: Sequence[str]) -> Any:

@@ -8,10 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, insert, inspect, text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    Integer,
+    Table,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.engine import make_url
 
-from sync_worker.core.values import AccountState, NewAccount, Side, SiteState
+from sync_worker.core.values import AccountState, Change, NewAccount, Side, SiteState
 from sync_worker.ledger.accounts.store import SqlAccountStore, new_public_id
 from sync_worker.ledger.administration import leaving
 from sync_worker.ledger.administration.admin import ledger_admin
@@ -253,3 +265,33 @@ def test_site_with_the_number_of_one_that_went_goes_as_whole(
         while leaving_sites.forget_some(DAYS, 100):
             pass
         assert f"qz{name}" not in everything(ledger)
+
+
+@pytest.mark.parametrize("comes", ["before", "while its rows go"])
+def test_installation_that_waits_is_not_forgotten_with_the_site(
+    ledger: ObservedLedger, leaving_sites: LeavingSites, comes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wix was told that we have it, and does not tell it again."""
+    admin = ledger_admin(ledger.engine)
+    site_id = admin.sites.add("instance-1", "", [])[0].id
+    admin.sites.set_state(site_id, SiteState.REMOVED)
+    old = ledger.inbox.store(a_delivery(1, change=Change.APP_INSTALLED, revision=None)).inbox_id
+    with ledger.transactions.write() as connection:
+        connection.execute(update(site).values(removed_at=LONG_AGO))
+        connection.execute(update(inbox).values(received_at=LONG_AGO - 1))
+    again = a_delivery(5, change=Change.APP_INSTALLED, revision=None)
+    stored = [ledger.inbox.store(again).inbox_id]
+    if comes != "before":
+        # It comes when the site was chosen already.
+        monkeypatch.setattr(leaving, "_next_to_forget", _whoever)
+    while leaving_sites.forget_some(DAYS, 100):
+        pass
+    with ledger.engine.connect() as connection:
+        left = connection.execute(text("SELECT id FROM inbox")).scalars().all()
+        sites = connection.execute(text("SELECT id FROM site")).scalars().all()
+    expected = ([old, *stored], [site_id]) if comes == "before" else (stored, [])
+    assert (left, sites) == expected
+
+
+def _whoever(connection: Connection, days: float) -> Any:
+    return connection.execute(select(site)).first()
