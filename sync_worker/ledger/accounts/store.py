@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.hold_reasons import ACCOUNT_PAUSED, FOR_AN_ACCOUNT
@@ -185,15 +185,27 @@ class SqlAccountStore:
                 refuse_what_crosses_sites(connection, old, identity=change.identity)
             if change.is_other_shop:
                 become_another_shop(connection, old, change.identity)
-            update_account(connection, old, number, changed_values(old, change))
-            change_secrets(connection, old.id, change)
-            ask_soon(connection, old.site_id)
-            changed = known_account(connection, public_id)
-            before, after = differences(old, changed, change)
-            what = kind_of_change(old, changed)
-            write_audit(connection, actor, what, old, before=before, after=after, why=why)
+            changed = self._write(connection, old, number, change, actor, why)
         if changed.state is not AccountState.PAUSED:
             self._release(old.site_id, (ACCOUNT_PAUSED, *FOR_AN_ACCOUNT))
+        return changed
+
+    def _write(
+        self,
+        connection: Connection,
+        old: Account,
+        number: int,
+        change: AccountChange,
+        actor: str,
+        why: str = "",
+    ) -> Account:
+        update_account(connection, old, number, changed_values(old, change))
+        change_secrets(connection, old.id, change)
+        ask_soon(connection, old.site_id)
+        changed = known_account(connection, old.public_id)
+        before, after = differences(old, changed, change)
+        what = kind_of_change(old, changed)
+        write_audit(connection, actor, what, old, before=before, after=after, why=why)
         return changed
 
     def rotate_address(self, public_id: str, keep_seconds: float, actor: str) -> str:
@@ -218,13 +230,17 @@ class SqlAccountStore:
     ) -> Account:
         """What a probe said, in words; a new account that works is active from now on."""
         with self._transactions.write() as connection:
+            # Whoever pauses it waits until this is at its end, or was before it.
+            number = next_number(connection)
             old = account_in_use(connection, public_id)
             said = {"probed_at": ledger_now(), "probe": dict(words)}
             connection.execute(update(account).where(account.c.id == old.id).values(said))
             write_audit(connection, actor, "account.probe", old, after={"works": works})
-            noted = known_account(connection, public_id)
-        if works and old.state is AccountState.NEW:
-            return self.change(public_id, AccountChange(state=AccountState.ACTIVE), actor=actor)
+            if not works or old.state is not AccountState.NEW:
+                return known_account(connection, public_id)
+            active = AccountChange(state=AccountState.ACTIVE)
+            noted = self._write(connection, old, number, active, actor)
+        self._release(old.site_id, (ACCOUNT_PAUSED, *FOR_AN_ACCOUNT))
         return noted
 
     def revoke(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from sync_worker.core.values import (
     SiteState,
 )
 from sync_worker.core.values.catalogue import ProposedPair
+from sync_worker.ledger.accounts.audit import write_audit
 from sync_worker.ledger.accounts.store import SqlAccountStore, StaleVersion, new_public_id
 from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.statements.sites import active_sites
@@ -328,6 +331,30 @@ def test_new_account_that_works_is_active_and_its_probe_is_kept(fleet: Fleet) ->
     assert (probed.state, probed.probe) == (AccountState.NEW, {"list": "401"})
     probed = fleet.store.note_probe(given.public_id, {"list": "works"}, ACTOR, works=True)
     assert (probed.state, probed.probe) == (AccountState.ACTIVE, {"list": "works"})
+
+
+def test_probe_takes_no_pause_back_that_came_meanwhile(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pause waits for the note, or comes before it; never between its reading and writing."""
+    given = fleet.give(fleet.site())
+    pause = AccountChange(state=AccountState.PAUSED, paused_why="stop!")
+    threads: list[Thread] = []
+
+    def pause_meanwhile(*line: Any, **more: Any) -> None:
+        if line[2] == "account.probe":
+            pausing = partial(fleet.beside.change, given.public_id, pause, actor="cli:bob")
+            threads.append(Thread(target=pausing))
+            threads[0].start()
+            threads[0].join(0.1)
+        write_audit(*line, **more)
+
+    monkeypatch.setattr("sync_worker.ledger.accounts.store.write_audit", pause_meanwhile)
+    fleet.store.note_probe(given.public_id, {}, ACTOR, works=True)
+    threads[0].join()
+    paused = fleet.beside.by_public_id(given.public_id)
+    assert paused is not None
+    assert paused.state is AccountState.PAUSED
 
 
 def test_changed_secret_has_a_refused_account_asked_at_once(fleet: Fleet) -> None:
