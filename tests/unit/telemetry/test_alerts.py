@@ -171,6 +171,8 @@ CASES: dict[str, list[Case]] = {
     "RemoteHangs": [
         Case({ends("away"): "0x9 1+1x60"}, 17, labels={"remote": "shop"}),
         none_of(ends("away")),
+        # One account of a hundred hangs.
+        Case({ends("away"): "0+1x60", ends("answered"): "0+99x60"}, 30, fires=False),
     ],
     "NearMisses": [gauge("near_misses_last_hour", 1, 1), quiet("near_misses_last_hour", 0)],
     "IntentsStayOpen": [gauge("open_intents", 1, 35), Case({"open_intents": "1 0x60"}, 50, False)],
