@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, exists, or_, select, update
 
-from sync_worker.core.hold_reasons import ACCOUNT_LOCKED
+from sync_worker.core.hold_reasons import ACCOUNT_LOCKED, FOR_AN_ACCOUNT
 from sync_worker.core.values import AccountState, InboxState, Site, SiteState
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.administration.held import release_reasons
@@ -72,6 +72,33 @@ class SqlAccountUpkeep:
             connection.execute(
                 new.on_conflict_do_update(index_elements=["source"], set_={"made_with": mark})
             )
+
+    def take_up_sites_of_before(self) -> list[Site]:
+        """Sites that a process of the version before has made get their source, where it is free.
+
+        It knows none: for it the connector is all that a site has.
+        """
+        lacks_one = (site.c.connector != "") & site.c.external_source.is_(None)
+        of_it, its = exists().where(account.c.site_id == site.c.id), site.alias("its")
+        is_taken = exists().where(its.c.external_source == site.c.connector)
+        waits = lacks_one & ~of_it & ~is_taken & (site.c.state != str(SiteState.REMOVED))
+        with self._transactions.read() as connection:
+            ids = connection.execute(select(site.c.id).where(waits).order_by(site.c.id)).scalars()
+            found = list(ids)
+        # Nearly always: nothing is locked then.
+        if not found:
+            return []
+        served = list[int]()
+        with self._transactions.write() as connection:
+            for site_id in found:
+                given = update(site).where(site.c.id == site_id, waits)
+                given = given.values(external_source=site.c.connector)
+                served.extend(connection.execute(given.returning(site.c.id)).scalars())
+            return read_sites(connection, site.c.id.in_(served))
+
+    def release_for_account(self, of: Site) -> list[int]:
+        """What waited for an account of a site goes on; the deliveries' ids."""
+        return release_reasons(self._transactions, FOR_AN_ACCOUNT, of)
 
     def locked_sites(self) -> list[Site]:
         """Sites of which deliveries wait, since the secrets of their account did not open."""

@@ -92,6 +92,12 @@ class AccountUpkeep:
             next_step="give the new secret to the webhooks in the system's own dashboard",
         )
 
+    def take_up_sites_of_before(self, bell: Bell) -> None:
+        """What a worker of the version before installed in a rolling upgrade is served, too."""
+        for site in self._ledger().take_up_sites_of_before():
+            log.info("site_of_the_version_before", site=site.id, source=site.external_source)
+            bell.ring(self._ledger().release_for_account(site))
+
     def release_opened(self, bell: Bell) -> int:
         """Let go what waited for secrets that open here; how many deliveries that were."""
         if not self._connectors.serve_accounts:
