@@ -43,6 +43,14 @@ class Connectors:
         """
         if not self.serve_accounts:
             return load_manifests(manifest_paths(self._settings), self._environ)
+        return self.set_up
+
+    @cached_property
+    def set_up(self) -> dict[str, Manifest]:
+        """Those of which the environment holds something, with a key or without one.
+
+        Raises Misconfigured: it holds a part of what one needs.
+        """
         return {
             name: load_manifest(code.file, self._environ)
             for name, code in self._codes.items()

@@ -112,14 +112,19 @@ def key_file(settings: Settings) -> Path:
     return settings.ratings_sync_home.absolute() / FILE
 
 
-def make_key_file(settings: Settings) -> bool:
+def make_key_file(settings: Settings, keys_in_use: Mapping[str, int]) -> str:
     """Make one for its owner alone, where neither a setting nor a file has one.
 
-    Whether it made one. Raises Misconfigured.
+    In words what it made; empty: nothing. ``keys_in_use``: as ``locked`` has them. Raises
+    Misconfigured: a new key beside accounts would hide that theirs is lost.
     """
     file = key_file(settings)
     if settings.secrets_key is not None or file.exists():
-        return False
+        return ""
+    if keys_in_use:
+        line = locked(settings, keys_in_use).line
+        names = ", ".join(sorted(keys_in_use))
+        raise Misconfigured(f"{line}. No new key is made: put key {names} back into {file}")
     make_private_folder(file.parent)
     draft = file.with_name(f"{FILE}.{os.getpid()}")
     try:
@@ -127,12 +132,12 @@ def make_key_file(settings: Settings) -> bool:
         # Whole or not at all, and never over one that another process has made meanwhile.
         os.link(draft, file)
     except FileExistsError:
-        return False
+        return ""
     except OSError as error:
         raise Misconfigured(f"SECRETS_KEY: {file} cannot be made ({error.strerror})") from None
     finally:
         draft.unlink(missing_ok=True)
-    return True
+    return f"made {file}, which seals what accounts give: keep a copy elsewhere"
 
 
 def _write_privately(file: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from sync_worker.config import load_settings, misspelt_names
 from sync_worker.runtime.local.single_machine import Installation, MachineSettings
 from sync_worker.wiring.commands import Wiring
-from sync_worker.wiring.secret_keys import key_file, locked, make_key_file
+from sync_worker.wiring.secret_keys import locked, make_key_file
 
 
 def installation(
@@ -47,10 +47,12 @@ def check_all(say: Callable[[str], None], environ: Mapping[str, str]) -> None:
     settings = load_settings(environ)
     _ = settings.broker, settings.cache
     with closing(Wiring(settings, environ)) as parts:
-        _ = parts.ledger, parts.manifests
+        # Before there is a key: settings that are right only in part make none.
+        _ = parts.ledger, parts.connectors.set_up
         in_use = parts.admin.sealed.keys_in_use()
-    # A new key beside accounts would hide that theirs is lost.
-    if not in_use and make_key_file(settings):
-        say(f"made {key_file(settings)}, which seals what accounts give: keep a copy elsewhere")
-    if line := locked(settings, in_use).line:
-        say(line)
+        if line := locked(settings, in_use).line:
+            say(line)
+        # Whose key is lost, others go on.
+        elif made := make_key_file(settings, in_use):
+            say(made)
+        _ = parts.manifests

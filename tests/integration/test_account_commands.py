@@ -257,3 +257,20 @@ def test_key_that_is_none_is_told_in_one_line_without_it(shell: Shell) -> None:
     said = shell.bad(*site, "--values", shell.values())
     assert "SECRETS_KEY holds" in said
     assert len(said.strip().splitlines()) == 1
+
+
+def test_lost_key_is_not_replaced_by_the_next_account(shell: Shell) -> None:
+    file = shell.folder / "home" / "secrets_key"
+    own = ("--connector", "woocommerce", "--values", shell.values())
+    status, _, err = shell.run("account", "add", INSTANCE.format(1), "--new-site", *own)
+    assert (status, err.strip()) == (
+        0,
+        f"made {file}, which seals what accounts give: keep a copy elsewhere",
+    )
+    file.rename(shell.folder / "elsewhere")
+    other = ("--values", shell.values(base_url="https://two.example.org"))
+    said = shell.bad("account", "add", INSTANCE.format(2), "--new-site", *own[:2], *other)
+    assert "the secrets of 1 account do not open" in said
+    assert f"back into {file}" in said
+    assert not file.exists()
+    assert INSTANCE.format(2) not in shell.good("site", "list")

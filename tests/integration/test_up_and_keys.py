@@ -68,6 +68,18 @@ def test_no_key_is_made_before_the_settings_are_right(home: Path, environ: dict[
     assert not (home / "secrets_key").exists()
 
 
+def test_up_with_connectors_alone_makes_the_key_for_their_accounts(home: Path) -> None:
+    environ = {
+        "RATINGS_SYNC_HOME": str(home),
+        "REDIS_URL": "redis://127.0.0.1:9/0",
+        "CONNECTORS": "woocommerce,bigcommerce,judgeme",
+    }
+    (made,) = checked(environ)
+    assert f"made {home / 'secrets_key'}" in made
+    give(environ)
+    assert checked(environ) == []
+
+
 def test_lost_key_is_told_and_no_other_takes_its_place(home: Path, environ: dict[str, str]) -> None:
     checked(environ)
     give(environ)

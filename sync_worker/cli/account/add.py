@@ -69,7 +69,12 @@ def _site(name: str, *, is_new: bool) -> Site:
 
 
 def _make_key() -> None:
-    """On one machine its own key, as `ratings-sync up` makes it; a fleet has to share one."""
+    """On one machine its own key, as `ratings-sync up` makes it; a fleet has to share one.
+
+    Raises Misconfigured: there are accounts, and their key is lost.
+    """
     settings = wiring().settings
-    if settings.database_url is None and settings.secrets_sealing_key is None:
-        make_key_file(settings)
+    if settings.database_url is not None or settings.secrets_sealing_key is not None:
+        return
+    if made := make_key_file(settings, wiring().admin.sealed.keys_in_use()):
+        click.echo(made, err=True)

@@ -63,7 +63,7 @@ def test_key_that_up_has_made_serves_accounts_as_a_setting_does(tmp_path: Path) 
     home = {"RATINGS_SYNC_HOME": str(tmp_path)}
     with pytest.raises(Misconfigured, match="WOO_BASE_URL is not set"):
         _ = connectors("woocommerce", **home).manifests
-    make_key_file(load_settings(home))
+    make_key_file(load_settings(home), {})
     assert connectors("woocommerce", **home).manifests == {}
 
 

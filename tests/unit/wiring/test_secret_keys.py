@@ -20,8 +20,8 @@ def settings_in(home: Path, **more: str) -> Settings:
 def test_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     settings = settings_in(tmp_path / ".ratings-sync")
     assert not has_keys(settings)
-    assert make_key_file(settings)
-    assert not make_key_file(settings)
+    assert make_key_file(settings, {})
+    assert not make_key_file(settings, {})
     file = tmp_path / ".ratings-sync" / "secrets_key"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert has_keys(settings)
@@ -32,7 +32,7 @@ def test_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
 def test_setting_wins_and_nothing_is_made_beside_it(tmp_path: Path) -> None:
     first, second = new_key(), new_key()
     settings = settings_in(tmp_path, SECRETS_KEY=f"{first}, {second}\n")
-    assert not make_key_file(settings)
+    assert not make_key_file(settings, {})
     assert opening_keys(settings) == [first, second]
     assert list(tmp_path.iterdir()) == []
 
