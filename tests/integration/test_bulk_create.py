@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,17 @@ from sync_worker.config import load_settings
 from sync_worker.core.errors import Transient
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import Contact, EntityRef, RatingKey, Side, Site, WixKind
+from sync_worker.import_export.file_format import format_of
+from sync_worker.import_export.file_import import FileImport, Pauses
 from sync_worker.import_export.head_starts import begin_together
 from sync_worker.import_export.importing import Importer, RatingRow
+from sync_worker.import_export.rating_files import RatingFile, RejectedFile
+from sync_worker.import_export.row_reading import reading_of
 from sync_worker.manifest.default_field import default_field
 from sync_worker.reconcile.pace import Pace
 from sync_worker.remotes.gathering import results_together
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
+from sync_worker.runtime.waiting import patiently
 from sync_worker.wiring import Wiring
 from sync_worker.wiring.sweeps import NoBell
 
@@ -86,6 +92,21 @@ class Bench:
 
         with ThreadPoolExecutor(8) as pool:
             return Counter(pool.map(work, rows))
+
+    def import_file(self, path: Path) -> dict[str, int]:
+        """As the command does it."""
+        importer, pauses = self.importer(), Pauses()
+        columns = {"entity": "product", "email": "who", "overall": "stars"}
+        columns |= {"title": "headline", "body": "text"}
+        form = format_of({}, columns, scale=("1", "5", "1"), entity_of="wix")
+        with RatingFile(path) as source:
+            reading = reading_of(form, source.places(form, set(columns)), self.site)
+            rejected = RejectedFile(source)
+            work = FileImport(self.site, importer, reading, rejected, patiently, pauses)
+            work.begin = partial(begin_together, importer)
+            work.run(source.rows(), 8, lambda rows, counts: None)
+            rejected.close()
+        return work.counts
 
     def calls(self) -> dict[str, int]:
         """Of reviews."""
@@ -149,6 +170,30 @@ def test_rows_of_a_file_are_created_a_hundred_in_a_call(bench: Bench) -> None:
     # A second import of the same file writes nothing.
     assert bench.import_all(bench.importer()) == {"there": 130}
     assert bench.calls() == {BULK: 2}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("reviews", "most_calls"), [(300, 4), pytest.param(10_000, 110, marks=pytest.mark.long)]
+)
+def test_file_of_many_reviews_takes_few_calls_to_wix(
+    bench: Bench, tmp_path: Path, reviews: int, most_calls: int
+) -> None:
+    """Counted are all calls to Wix but for its token; nobody is looked up who is in the maps."""
+    bench.add_people(reviews)
+    bench.box.wix.calls.clear()
+    path = tmp_path / "reviews.csv"
+    with path.open("w", encoding="utf-8") as file:
+        file.write("product,who,stars,headline,text\n")
+        for number in range(reviews):
+            file.write(f"mug,person{number}@example.com,{1 + number % 5},Number {number},Fine\n")
+    assert bench.import_file(path) == {"created": reviews}
+    calls = Counter(bench.box.wix.calls)
+    del calls["POST /oauth2/token"]
+    assert sum(calls.values()) <= most_calls, calls
+    assert set(calls) == {BULK}
+    assert bench.stars() == stars_of(reviews)
+    assert (bench.outside(), bench.open_intents()) == (reviews, 0)
 
 
 def test_words_and_days_of_a_file_go_along_a_hundred_in_a_call(bench: Bench) -> None:
