@@ -124,8 +124,9 @@ class ReviewsState:
         """What a visitor or a moderator changes; the rest stays."""
         with self.lock:
             old = self.alive(rating_id)
+            names = (*WRITABLE, "photos")
             return self.replace(
-                rating_id, {name: old.get(name) for name in WRITABLE} | dict(changes), by=by
+                rating_id, {name: old.get(name) for name in names} | dict(changes), by=by
             )
 
     def remove(self, rating_id: str, *, by: str) -> None:
@@ -177,6 +178,9 @@ class ReviewsState:
         if not isinstance(author, Mapping) or "@" not in str(author.get("email")):
             raise Refusal(422, "author.email is missing")
         record = {name: draft.get(name) for name in WRITABLE}
+        # Shown only where there are some, as of whoever serves the contract without them.
+        if draft.get("photos") is not None:
+            record["photos"] = draft["photos"]
         record["score"] = self._score(draft.get("score"))
         for name in ("headline", "text"):
             record[name] = self._text(name, draft.get(name))

@@ -59,6 +59,7 @@ def record_as_json(record: Record) -> dict[str, Any]:
         "is_verified": record.is_verified,
         "words": dict(record.words),
         "written_at": record.written_at.isoformat() if record.written_at else None,
+        "media": list(record.media),
     }
 
 
@@ -79,6 +80,7 @@ def record_from_json(kept: Mapping[str, Any]) -> Record:
         is_verified=kept.get("is_verified"),
         words=kept.get("words", {}),
         written_at=datetime.fromisoformat(written_at) if written_at else None,
+        media=tuple(kept.get("media", ())),
     )
 
 

@@ -35,12 +35,14 @@ MOVED = "moved"
 class Told:
     """What a file tells of a new record besides its attributes.
 
-    ``words``: also those that only its side carries; ``name``: of who wrote it.
+    ``words``: also those that only its side carries; ``name``: of who wrote it;
+    ``media``: addresses of pictures.
     """
 
     words: Mapping[str, str]
     name: str | None
     written_at: datetime | None
+    media: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

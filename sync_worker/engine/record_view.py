@@ -48,10 +48,10 @@ class RecordView:
 
     ``values``: by attribute, mapped ones only, and the words that both sides carry; empty while the
     record is absent or withdrawn. ``heard``: the newest delivery in hand that spoke of it.
-    ``privacy``: gone on request. ``is_verified``, ``entity``, ``person``, ``written_at``: as in a
-    record, where this run has seen it. ``identity``, ``standing``: as in ``Known``. ``hidden``:
-    what it holds while it is out of sight. ``is_missed``: a look did not find it, and it may be
-    hidden from us: as on file.
+    ``privacy``: gone on request. ``is_verified``, ``entity``, ``person``, ``written_at``,
+    ``media``: as in a record, where this run has seen it. ``identity``, ``standing``: as in
+    ``Known``. ``hidden``: what it holds while it is out of sight. ``is_missed``: a look did not
+    find it, and it may be hidden from us: as on file.
     """
 
     values: Mapping[str, Value]
@@ -71,6 +71,7 @@ class RecordView:
     hidden: Mapping[str, Value] = field(default_factory=dict, hash=False)
     written_at: datetime | None = None
     is_missed: bool = False
+    media: tuple[str, ...] = ()
 
     @property
     def is_hidden(self) -> bool:
@@ -240,6 +241,7 @@ def seen(
         standing=standing,
         hidden=holds,
         written_at=record.written_at,
+        media=record.media,
     )
 
 

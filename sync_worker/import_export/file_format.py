@@ -27,6 +27,7 @@ PARTS = (
     "title",
     "body",
     "date",
+    "pictures",
 )
 ALSO = {"author_name": "name"}  # as exports call it
 
@@ -45,6 +46,7 @@ class Columns(BaseModel):
     title: str | None = None
     body: str | None = None
     date: str | None = None
+    pictures: str | None = None
 
 
 class FileFormat(BaseModel):

@@ -55,7 +55,8 @@ class RatingRow:
     """One person's rating of one thing.
 
     ``values``: in Wix's units, by attribute; ``side``: whose id ``entity`` is; ``words``: plain
-    text, by name; ``written_at``: when, if the file tells.
+    text, by name; ``written_at``: when, if the file tells;
+    ``media``: addresses of pictures.
     """
 
     entity: EntityRef
@@ -65,6 +66,7 @@ class RatingRow:
     values: Mapping[str, Decimal]
     words: Mapping[str, str] = field(default_factory=dict)
     written_at: datetime | None = None
+    media: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ class ImportRun:
             Operation.CREATE,
             {part: Write(Side.WIX, new, "import") for part, new in values.items()},
             values,
-            Told(words, self.row.name, self.row.written_at),
+            Told(words, self.row.name, self.row.written_at, self.row.media),
         )
         if must_look_first(self.view, write):
             self.work.look(write)

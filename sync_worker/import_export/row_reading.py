@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from jmespath.exceptions import JMESPathError
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.scale import FieldMap, OffScale, Scale
 from sync_worker.core.values import EntityRef, Side, Site
+from sync_worker.core.values.pictures import pictures_in
 from sync_worker.core.values.plain_text import plain_text
 from sync_worker.core.values.texts import BODY, TITLE
 from sync_worker.core.words import MAX_ENTITY_ID, MAX_GROUP, MAX_NAME, MAX_NAMESPACE, shown
@@ -33,6 +35,8 @@ from sync_worker.import_export.importing import RatingRow
 from sync_worker.manifest.schema.record import ScaleSection
 
 MAX_STATE_SHOWN = 40
+# A comma may be part of an address: only what comes before the next one parts them.
+BETWEEN_ADDRESSES = re.compile(r"[\s,;]+(?=https?://)")
 
 
 class BadRow(Exception):
@@ -87,6 +91,7 @@ class RowReading:
             values,
             self._words(row),
             self._written_at(row),
+            self._pictures(row),
         )
 
     def _words(self, row: Row) -> dict[str, str]:
@@ -106,6 +111,11 @@ class RowReading:
         text = self._cell(row, column)
         with _blamed_on(column):
             return moment_in(text, self.format.date_format)
+
+    def _pictures(self, row: Row) -> tuple[str, ...]:
+        """Addresses in one cell, with commas or spaces between them; what is none is left out."""
+        text = self._cell(row, self.format.columns.pictures)
+        return pictures_in([part.strip(" ,;") for part in BETWEEN_ADDRESSES.split(text)])
 
     def _name(self, row: Row) -> str | None:
         column = self.format.columns.name

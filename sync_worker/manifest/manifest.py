@@ -113,6 +113,7 @@ class Manifest(Strict):
             ),
             skips_without_email=self.identity.when_missing == "skip",
             says_verified=self.fields.verified is not None,
+            media=self.fields.media is not None,
             absence_counts=operations.poll is None or operations.poll.delete_when_missing,
             words=text_rules(self.text, self.fields, operations),
         )

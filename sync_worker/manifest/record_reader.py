@@ -13,6 +13,7 @@ from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Permanent
 from sync_worker.core.numbers import SHOWN, whole_number
 from sync_worker.core.values import EntityRef, Person, Record, RecordState
+from sync_worker.core.values.pictures import pictures_in
 from sync_worker.core.words import MAX_EMAIL, MAX_ENTITY_ID, MAX_GROUP, MAX_NAME, shown
 from sync_worker.manifest.field_values import (
     PATH_ERRORS,
@@ -73,6 +74,7 @@ def read_record(manifest: Manifest, resource: Any, context: Context = NO_CONTEXT
         is_verified=reader.is_verified() if says_verified else None,
         words=reader.words() if manifest.text.sync else NO_WORDS,
         written_at=reader.written_at(),
+        media=reader.media(),
     )
 
 
@@ -231,6 +233,18 @@ class _Reader:
             return moment_of(field, found) if found is not None else None
         except (Permanent, *PATH_ERRORS):
             return None
+
+    def media(self) -> tuple[str, ...]:
+        """Its pictures, as far as they can be read: nothing but what people see depends on it."""
+        field = self._manifest.fields.media
+        if field is None or field.path is None:
+            return ()
+        try:
+            found = field.path.search(self._resource)
+            # as nearly always
+            return () if found is None else pictures_in(found)
+        except PATH_ERRORS:
+            return ()
 
     def email(self) -> str | None:
         text = (self.text("email") or "").strip()

@@ -34,7 +34,7 @@ def describe_words(manifest: Manifest) -> Iterator[tuple[str, str]]:
         "day it was written",
         _at_creation(manifest.fields.created_at, create, "rating.created_at"),
     )
-    yield "pictures", "no"
+    yield "pictures", _of_pictures(manifest)
 
 
 def _of_rule(name: str, rule: TextRule) -> str:
@@ -56,6 +56,12 @@ def _written(name: str, rule: TextRule) -> str:
     if rule.can_update:
         return "both ways, not with a new rating"
     return "to Wix only"
+
+
+def _of_pictures(manifest: Manifest) -> str:
+    if not manifest.capabilities.media:
+        return "no"
+    return "to Wix Reviews, with a new review only, where policy pictures=to_wix asks for it"
 
 
 def _at_creation(field: FieldPath | None, create: Any, source: str) -> str:

@@ -87,7 +87,7 @@ class Shop(OwnWorker):
         }
         return self.costs(lambda: self.box.reviews.create(draft, by="visitor"))
 
-    def edits_outside(self, stars: int, **words: str) -> dict[str, int]:
+    def edits_outside(self, stars: int, **words: Any) -> dict[str, int]:
         (rating_id,) = self.box.reviews.ratings
         changes = {"score": Decimal(stars), **words}
         return self.costs(lambda: self.box.reviews.change(rating_id, changes, by="visitor"))

@@ -51,7 +51,7 @@ def _columns(pairs: Sequence[str]) -> dict[str, str]:
     "pairs",
     multiple=True,
     metavar="PART=COLUMN",
-    help="entity, email, author_name, state, title, body, date, or an attribute.",
+    help="entity, email, author_name, state, title, body, date, pictures, or an attribute.",
 )
 @click.option(
     "--published",

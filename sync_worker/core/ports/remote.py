@@ -63,6 +63,7 @@ class Capabilities:
         True  # what complete listings do not show, and no look by id finds, counts as deleted
     )
     words: Mapping[str, TextRule] = field(default_factory=dict)  # the words that records carry
+    media: bool = False  # shows addresses of pictures; on Wix: takes them with a create
     revision_covers_state: bool = True  # moderation raises the revision, too
     can_moderate: bool = False  # offers ``Moderation``
     shows_hidden: bool = True  # what moderation keeps out of sight is shown to us

@@ -73,6 +73,7 @@ class Record:
     missing is not carried there (or was not shown), an empty text is an empty field.
     ``written_at``: when its person wrote it. ``is_ours``: whether we made it, as far as the remote
     tells. ``lost``: of the answer to an update, what that took from the record unasked.
+    ``media``: addresses of pictures, as the external side shows them.
     """
 
     remote_id: str
@@ -89,6 +90,7 @@ class Record:
     written_at: datetime | None = None
     is_ours: bool | None = None
     lost: frozenset[str] = frozenset()
+    media: tuple[str, ...] = ()
 
     @property
     def is_visible(self) -> bool:
@@ -105,7 +107,8 @@ class Draft:
     remove. ``source_id`` is the id on the other side, for provenance. ``words``: all that the
     record shall hold under ``title`` and ``body``, in the form of its system. ``changed``: names of
     the values and words that this write changes; ``None``: all of them, as in a create.
-    ``written_at``: when its person wrote it, for a create.
+    ``written_at``: when its person wrote it, ``media``: addresses of its pictures, both for a
+    create.
     """
 
     values: Mapping[str, Decimal]
@@ -117,6 +120,7 @@ class Draft:
     words: Mapping[str, str] = field(default_factory=dict, hash=False)
     changed: frozenset[str] | None = None
     written_at: datetime | None = None
+    media: tuple[str, ...] = ()
 
     @property
     def words_to_write(self) -> Mapping[str, str]:

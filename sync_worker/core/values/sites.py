@@ -109,6 +109,13 @@ class LongWords(StrEnum):
     TRUNCATE = "truncate"
 
 
+class Pictures(StrEnum):
+    """Whether the pictures of a review go along when it is made on Wix."""
+
+    OFF = "off"
+    TO_WIX = "to_wix"
+
+
 class ReplyWays(StrEnum):
     """To which sides the owner's reply to a review travels."""
 
@@ -158,6 +165,7 @@ class Policy:
     wix_approve_ours: WixApproveOurs = WixApproveOurs.LEAVE
     too_long: LongWords = LongWords.HOLD
     replies: ReplyWays = ReplyWays.OFF
+    pictures: Pictures = Pictures.OFF
     auto_map: AutoMap = AutoMap.OFF
     same_id_namespace: str = "reviews"  # where `same_id` looks for an external entity on Wix
     same_id_group: str = "stores"
@@ -177,6 +185,7 @@ class Policy:
             "wix_approve_ours": tuple(WixApproveOurs),
             "too_long": tuple(LongWords),
             "replies": tuple(ReplyWays),
+            "pictures": tuple(Pictures),
             "auto_map": tuple(AutoMap),
         }
     )

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from sync_worker.core.values import Draft, Person, Side, Slot, Value
+from sync_worker.core.values import Draft, Person, Pictures, Side, Slot, Value
+from sync_worker.engine.link_plan import Told
 from sync_worker.engine.record_view import RecordView
 from sync_worker.engine.view import View
 from sync_worker.engine.words.replies import without_reply
@@ -59,3 +60,13 @@ def _not_later(at: datetime | None, now: float) -> datetime | None:
     if at is None:
         return None
     return min(at, datetime.fromtimestamp(now, UTC))
+
+
+def pictures_for(view: View, told: Told | None) -> tuple[str, ...]:
+    """Those that a new record on Wix is given by policy; ``told``: by a file, if it has some."""
+    takes_them = view.capabilities[Side.WIX].media
+    if not takes_them or view.run.site.policy.pictures is Pictures.OFF:
+        return ()
+    if told is not None and told.media:
+        return told.media
+    return view.record_views[view.slot_of(view.carried.main or "", Side.EXTERNAL)].media

@@ -27,7 +27,7 @@ from sync_worker.engine.link_plan import SlotWrite, Told
 from sync_worker.engine.record_view import seen_revisions, to_fields, values_in
 from sync_worker.engine.view import View, begins_generation, person_of, recent_writes
 from sync_worker.engine.words.answers import has_more_to_say
-from sync_worker.engine.words.drafts import with_words
+from sync_worker.engine.words.drafts import pictures_for, with_words
 
 
 def intent_for(view: View, write: SlotWrite, intent_id: str) -> Intent:
@@ -77,7 +77,10 @@ def draft_for(view: View, write: SlotWrite, intent: Intent) -> Draft:
     )
     if view.carried.words:
         draft = with_words(view, draft, write.values, write.targets, slot)
-    return draft if write.told is None else _as_told(draft, write.told)
+    told = write.told
+    if write.operation is Operation.CREATE and slot.side is Side.WIX:
+        draft = replace(draft, media=pictures_for(view, told))
+    return draft if told is None else _as_told(draft, told)
 
 
 def _as_told(draft: Draft, told: Told) -> Draft:

@@ -95,6 +95,20 @@ class Fields(Strict):
     """Whether the system knows who gave it; what guests give does not change a rating that stands
     (policy ``guest_may_change``).
     """
+    media: FieldPath | None = None
+    """The https addresses of a record's pictures, as a list of texts: ``images[].src``.
+
+    They go along when the review is made on Wix Reviews (policy ``pictures``).
+    """
+
+    @field_validator("media")
+    @classmethod
+    def _is_a_list_of_addresses(cls, media: FieldPath | None) -> FieldPath | None:
+        if media is not None and media.model_fields_set != {"path"}:
+            raise ValueError(
+                "media takes a path alone: that of the addresses, such as images[].src"
+            )
+        return media
 
 
 class AttributesList(Strict):

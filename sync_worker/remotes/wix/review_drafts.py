@@ -36,6 +36,9 @@ def new_review(draft: Draft, now: datetime) -> dict[str, Any]:
         "author": author,
         "content": {"rating": _stars(draft), **_texts_said(draft)},
     }
+    if draft.media:
+        # Left out where there are none: an empty list may take away what is there.
+        review["content"]["media"] = [{"image": {"url": address}} for address in draft.media]
     if draft.written_at is not None:
         review["reviewDate"] = _as_text(min(draft.written_at, now))
     return review

@@ -49,6 +49,7 @@ CAPABILITIES = Capabilities(
     # Whether private reviews are shown, or silently left out, is not documented either.
     shows_hidden=False,
     bulk_create=BULK,
+    media=True,
 )
 
 

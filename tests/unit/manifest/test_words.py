@@ -227,5 +227,28 @@ def test_description_says_what_travels_and_in_what_form() -> None:
     )
     assert can["text"] == "both ways; HTML; never empty: '(none)' stands for no text"
     assert (can["reply of the shop"], can["pictures"]) == ("no", "no")
+    assert describe(a_manifest(fields__media={"path": "images[].src"})).can["pictures"] == (
+        "to Wix Reviews, with a new review only, where policy pictures=to_wix asks for it"
+    )
     assert can["day it was written"] == "to Wix, with a new rating"
     assert describe(a_manifest(text={})).can["title"].startswith("not kept in step")
+
+
+def test_pictures_are_read_as_addresses_at_a_path() -> None:
+    document = {"id": 1, "product": "p", "stars": 4}
+    manifest = a_manifest(fields__media={"path": "images[?!hidden].src"})
+    assert manifest.capabilities.media
+    images = [{"src": "https://a.example/1.jpg"}, {"src": "https://a.example/2", "hidden": True}]
+    assert read_record(manifest, document | {"images": images}).media == (
+        "https://a.example/1.jpg",
+    )
+    oddities: list[Any] = [None, "none", 5, {"src": "x"}, [None, {"src": {}}], [[images]]]
+    for strange in oddities:
+        assert read_record(manifest, document | {"images": strange}).media == ()
+    assert read_record(a_manifest(), document | {"images": images}).media == ()
+
+
+@pytest.mark.parametrize("more", [{"as": "int"}, {"required": True}, {"values": {"a": 1}}])
+def test_pictures_take_a_path_alone(more: dict[str, Any]) -> None:
+    with pytest.raises(Misconfigured, match="media takes a path alone"):
+        a_manifest(fields__media={"path": "images[].src"} | more)
