@@ -66,6 +66,22 @@ def paused_accounts(evidence: Evidence) -> Iterator[Trouble]:
         )
 
 
+def revoked_accounts(evidence: Evidence) -> Iterator[Trouble]:
+    """Nothing of their sites can cross until another is given."""
+    for site in evidence.sites:
+        if site.account is not AccountState.REVOKED or site.state is SiteState.REMOVED:
+            continue
+        yield Trouble(
+            TroubleKind.ACCOUNT_REVOKED,
+            f"the account of site {site.id} ({site.connector}) is revoked"
+            f"{since(site.revoked_at, evidence.now)}: its ratings are kept and wait",
+            f"`ratings-sync account add {site.id} --connector {site.connector}` gives it another,"
+            " with a new address for its webhooks",
+            site.revoked_at,
+            site.source,
+        )
+
+
 def refused_accounts(evidence: Evidence) -> Iterator[Trouble]:
     """A remote does not accept our credentials."""
     sources = {site.id: site.source for site in evidence.sites}

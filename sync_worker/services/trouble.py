@@ -24,6 +24,7 @@ class TroubleKind(StrEnum):
     PAUSED = "paused"
     ACCOUNTS_LOCKED = "accounts_locked"
     ACCOUNT_PAUSED = "account_paused"
+    ACCOUNT_REVOKED = "account_revoked"
     WEBHOOKS_REFUSED = "webhooks_refused"
     ACCOUNT_REFUSED = "account_refused"
     REMOTE_REFUSES = "remote_refuses"

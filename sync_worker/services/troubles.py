@@ -13,6 +13,7 @@ from sync_worker.services.account_troubles import (
     locked_accounts,
     paused_accounts,
     refused_accounts,
+    revoked_accounts,
 )
 from sync_worker.services.door_troubles import refused_webhooks
 from sync_worker.services.evidence import Evidence
@@ -63,7 +64,7 @@ def not_set_up(evidence: Evidence) -> Iterator[Trouble]:
         return
     elif not evidence.sites:
         yield Trouble(TroubleKind.NO_SITE, "no site is connected yet: no rating crosses", setup)
-    elif not any(site.is_given for site in evidence.sites):
+    elif not any(site.is_given or site.account for site in evidence.sites):
         yield Trouble(
             TroubleKind.NO_SITE,
             "no site has an external account yet: no rating crosses",
@@ -256,6 +257,7 @@ RULES: Sequence[Rule] = (
     paused_sites,
     locked_accounts,
     paused_accounts,
+    revoked_accounts,
     refused_webhooks,
     refused_accounts,
     remotes_away,

@@ -21,7 +21,8 @@ class SiteStanding:
     """``is_compared``: a whole run of both sides has ended well; ``is_comparing``: one is open.
 
     ``is_changed``: to another API of Wix, once. ``account``: the state of the account that it was
-    given, ``None`` without one; ``is_given``: that one, or the settings of the environment.
+    given, ``None`` without one; ``is_given``: that one is not revoked, or the environment's
+    settings. ``revoked_at``: in seconds since 1970, ``None``: it is not revoked.
     ``source``: of what its external side sends; ``instance_id``: of what Wix sends.
     """
 
@@ -36,6 +37,7 @@ class SiteStanding:
     paused_why: str = ""
     source: str = ""
     instance_id: str = ""
+    revoked_at: float | None = None
 
     @property
     def is_of_environment(self) -> bool:
@@ -80,11 +82,16 @@ class SqlStanding:
         is_compared = exists().where(whole, run.c.state == DONE).label("is_compared")
         is_comparing = exists().where(whole, run.c.state == RUNNING).label("is_comparing")
         is_changed = site.c.wix_api_since.is_not(None).label("is_changed")
-        in_use = (account.c.site_id == site.c.id) & (account.c.state != str(AccountState.REVOKED))
+        source = account.c.connector + "/" + account.c.public_id
+        its_own = (account.c.site_id == site.c.id) & (source == site.c.external_source)
         columns = (site.c.id, site.c.connector, site.c.state, is_compared, is_comparing, is_changed)
-        its_account = (account.c.state.label("account_state"), account.c.paused_why)
+        its_account = (
+            account.c.state.label("account_state"),
+            account.c.paused_why,
+            account.c.revoked_at,
+        )
         found = select(*columns, site.c.external_source, site.c.instance_id, *its_account)
-        found = found.select_from(site).outerjoin(account, in_use).order_by(site.c.id)
+        found = found.select_from(site).outerjoin(account, its_own).order_by(site.c.id)
         with self._transactions.read() as connection:
             return [_to_standing(row) for row in connection.execute(found)]
 
@@ -143,9 +150,10 @@ def _to_standing(row: Any) -> SiteStanding:
         bool(row.is_compared),
         bool(row.is_comparing),
         bool(row.is_changed),
-        is_given=is_implicit or its_account is not None,
+        is_given=is_implicit or its_account not in (None, AccountState.REVOKED),
         account=its_account,
         paused_why=row.paused_why or "",
         source=row.external_source or "",
         instance_id=row.instance_id,
+        revoked_at=row.revoked_at,
     )

@@ -102,6 +102,17 @@ def test_site_has_one_account_at_a_time_and_an_account_one_site(fleet: Fleet) ->
     fleet.store.change(other.public_id, AccountChange(identity="https://shop"), actor=ACTOR)
 
 
+def test_standing_of_a_site_knows_its_revoked_account(fleet: Fleet) -> None:
+    site = fleet.site()
+    fleet.store.revoke(fleet.give(site).public_id, ACTOR)
+    (standing,) = fleet.admin.standing.sites()
+    assert (standing.account, standing.is_given) == (AccountState.REVOKED, False)
+    assert standing.revoked_at is not None
+    given = fleet.give(site)
+    (standing,) = fleet.admin.standing.sites()
+    assert (standing.account, standing.source) == (AccountState.NEW, given.source)
+
+
 def test_two_who_give_one_account_at_once_do_not_both_get_it(fleet: Fleet) -> None:
     sites = [fleet.site(number) for number in range(4)]
 

@@ -63,3 +63,15 @@ def test_site_whose_connector_nothing_sets_up_is_told() -> None:
     wrong = [one.sentence for one in found if one.kind is TroubleKind.MISCONFIGURED]
     assert len(wrong) == 1
     assert "site 1 uses connector woocommerce" in wrong[0]
+
+
+def test_revoked_account_of_a_site_that_stays_is_told() -> None:
+    revoked = a_site(2, AccountState.REVOKED, is_given=False, is_compared=False, revoked_at=60.0)
+    gone = a_site(3, AccountState.REVOKED, is_given=False, state=SiteState.REMOVED)
+    found = troubles(Evidence(now=120.0, sites=[revoked, gone]))
+    assert [one.kind for one in found] == [TroubleKind.NOTHING_RUNS, TroubleKind.ACCOUNT_REVOKED]
+    assert found[1].sentence == (
+        "the account of site 2 (woocommerce) is revoked since 00:01 UTC: its ratings are kept and"
+        " wait"
+    )
+    assert "`ratings-sync account add 2 --connector woocommerce`" in found[1].next_step
