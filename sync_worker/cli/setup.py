@@ -36,6 +36,7 @@ from sync_worker.files.proposals import EntityProposal, propose_entities, read_c
 from sync_worker.files.rows import BadFile
 from sync_worker.ledger.administration.mappings import ImportRefused, MappedCounts
 from sync_worker.manifest.default_field import default_field
+from sync_worker.services.accounts.environment import refuse_shop_of_account
 from sync_worker.wiring import wiring
 
 NEXT = "ratings-sync reconcile --dry-run"
@@ -188,6 +189,7 @@ def _site(connector: str, wix_api: str | None) -> Site:
     instance_id = _instance_id()
     kind = _wix_api(wix_api)
     _check_live(instance_id)
+    refuse_shop_of_account(wiring().admin, wiring().connectors.code_of(connector))
     field = default_field(wiring().manifests[connector], kind)
     site, released = wiring().admin.sites.add(instance_id, connector, [field], wix_api=kind)
     click.echo(

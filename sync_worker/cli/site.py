@@ -16,6 +16,7 @@ from sync_worker.core.values import AccountState, Side, Site, SiteState, WixKind
 from sync_worker.ledger.administration.site_pages import SiteFilter, SiteRow
 from sync_worker.manifest.default_field import default_field
 from sync_worker.manifest.manifest import Manifest
+from sync_worker.services.accounts.environment import refuse_shop_of_account
 from sync_worker.services.accounts.standing import site_account_words
 from sync_worker.wiring import wiring
 
@@ -57,6 +58,7 @@ def add_site(
     manifest = _manifest(connector)
     chosen = manifest.first_policies | _policies(policies)
     wiring().may_begin_ledger()
+    refuse_shop_of_account(wiring().admin, wiring().connectors.code_of(connector))
     kind = WixKind(wix_api) if wix_api else wiring().settings.first_wix_api
     fields = [default_field(manifest, kind)]
     added, released = wiring().admin.sites.add(instance_id, connector, fields, chosen, kind)

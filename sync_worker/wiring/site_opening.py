@@ -11,6 +11,7 @@ from sync_worker.core.values import Site
 from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.waiting import shortly
+from sync_worker.services.accounts.environment import refuse_shop_of_account
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.remotes import Remotes
 from sync_worker.wiring.secret_keys import has_keys
@@ -75,6 +76,7 @@ class SiteOpening:
             return self._without_account(instance_id)
         (manifest,) = free
         try:
+            refuse_shop_of_account(admin, self._connectors.code_of(manifest.id))
             kind = self._settings.first_wix_api
             fields = [default_field(manifest, kind)]
             first = manifest.first_policies

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.files import references
+from sync_worker.files.references import looked_up
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.source.call_trees import problem_of_trees
 from sync_worker.manifest.source.complaints import complaint
@@ -29,6 +32,15 @@ class AccountManifests:
         self.code, self._environ = code, environ
         self._specs = {spec.name: spec for spec in code.settings}
         self._shared = shared_parts(document, code)
+
+    def of_environment(self) -> dict[str, str]:
+        """What the environment gives for one shop without an account, as far as it can be read."""
+        found: dict[str, str] = {}
+        for spec in self._specs.values():
+            reference = {"env": spec.name_in_environment(self.code.id)}
+            with suppress(references.BadReference):
+                found[spec.name] = looked_up(reference, self._environ, is_optional=True) or ""
+        return {name: text for name, text in found.items() if text}
 
     def of(self, source: str, given: Given) -> Manifest:
         """The manifest of one account, whose deliveries come from ``source``.

@@ -31,6 +31,7 @@ from sync_worker.services.accounts.checks import (
     refuse_revoked,
     try_out,
 )
+from sync_worker.services.accounts.environment import refuse_shop_of_environment
 from sync_worker.services.accounts.giving import Parted, parted, parted_change
 from sync_worker.services.accounts.identity import identity_of
 
@@ -62,7 +63,9 @@ class Accounts:
         parts = parted(code.code, given)
         values = {**parts.settings, **parts.secrets}
         code.of(connector, Given(values))
-        tried = NewAccount(new_public_id(), 0, connector, identity_of(code.code, values), {})
+        identity = identity_of(code.code, values)
+        refuse_shop_of_environment(self.admin, code, identity)
+        tried = NewAccount(new_public_id(), 0, connector, identity, {})
         with self.admin.transactions.read() as connection:
             refuse_what_crosses_sites(connection, tried)
 
@@ -87,6 +90,7 @@ class Accounts:
         public_id = new_public_id()
         code.of(account_source(connector, public_id), Given(values))
         identity = identity_of(code.code, values)
+        refuse_shop_of_environment(self.admin, code, identity)
         before = self.store.last_of_site(site.id)
         new = NewAccount(
             public_id,
@@ -162,6 +166,8 @@ class Accounts:
         settings = {name: text for name, text in settings.items() if name not in given.left_out}
         try_out(code, account, settings, given)
         identity = identity_of(code.code, {**settings, **given.secrets}, account.identity)
+        if identity != account.identity:
+            refuse_shop_of_environment(self.admin, code, identity)
         is_same = is_same_shop or is_shop_of(code.code, account, identity)
         return replace(change, identity=identity, is_other_shop=not is_same)
 
