@@ -14,7 +14,7 @@ from sqlalchemy import Engine, update
 from sync_worker.core.errors import Away, Held, RateLimited
 from sync_worker.core.hold_reasons import ACCOUNT_LOCKED, ACCOUNT_REVOKED
 from sync_worker.core.ports.remote import Connection, Remote
-from sync_worker.core.values import Account, AccountChange, NewDelivery, Side, Site
+from sync_worker.core.values import Account, AccountChange, AccountState, NewDelivery, Side, Site
 from sync_worker.ledger.accounts.sealing import new_key
 from sync_worker.ledger.accounts.upkeep import SqlAccountUpkeep
 from sync_worker.ledger.administration.hook_states import SqlHookStates
@@ -456,5 +456,13 @@ def test_deliveries_of_a_locked_account_go_on_once_its_secrets_open(
     opened = at_work(engine, tmp_path, redis_server.url)
     assert opened.upkeep.release_opened(bell) == 2
     assert sorted(bell.rung) == sorted(ids[:2])
+    assert opened.upkeep.release_opened(bell) == 0
+    # By a worker that did not know yet that the account was resumed, or is another one.
+    for reason in ("account_paused", "account_revoked", "no_account"):
+        ground.ledger.inbox.hold(ids[:2], reason)
+        assert opened.upkeep.release_opened(bell) == 2
+    ground.ledger.inbox.hold(ids[:2], "account_paused")
+    paused = AccountChange(state=AccountState.PAUSED)
+    ground.store.change(one.public_id, paused, actor="cli:ada")
     assert opened.upkeep.release_opened(bell) == 0
     assert two.public_id != one.public_id

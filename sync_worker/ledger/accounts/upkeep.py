@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, exists, or_, select, update
 
-from sync_worker.core.hold_reasons import ACCOUNT_LOCKED, FOR_AN_ACCOUNT
+from sync_worker.core.hold_reasons import ACCOUNT_LOCKED, ACCOUNT_PAUSED, FOR_AN_ACCOUNT
 from sync_worker.core.values import AccountState, InboxState, Site, SiteState
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.administration.held import release_reasons
@@ -19,6 +19,7 @@ from sync_worker.ledger.transactions import Transactions, insert_into, ledger_no
 
 AT_ONCE = 100  # of each round; those that were not tried for longest come first
 IN_USE = (str(AccountState.NEW), str(AccountState.ACTIVE))
+OF_AN_ACCOUNT = (ACCOUNT_LOCKED, ACCOUNT_PAUSED, *FOR_AN_ACCOUNT)
 AT_WORK = (str(SiteState.ACTIVE), str(SiteState.RECOVERY))
 
 
@@ -100,14 +101,20 @@ class SqlAccountUpkeep:
         """What waited for an account of a site goes on; the deliveries' ids."""
         return release_reasons(self._transactions, FOR_AN_ACCOUNT, of)
 
-    def locked_sites(self) -> list[Site]:
-        """Sites of which deliveries wait, since the secrets of their account did not open."""
-        is_locked = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.reason == ACCOUNT_LOCKED)
-        sources = select(inbox.c.source).where(is_locked).distinct().scalar_subquery()
-        names: tuple[Any, ...] = (site.c.instance_id, site.c.external_source)
-        with self._transactions.read() as connection:
-            return read_sites(connection, or_(*(name.in_(sources) for name in names)))
+    def waiting_sites(self) -> list[Site]:
+        """Sites at work of which deliveries wait for their account.
 
-    def release_locked(self, of: Site) -> list[int]:
-        """What waited for the secrets of a site's account goes on; the deliveries' ids."""
-        return release_reasons(self._transactions, [ACCOUNT_LOCKED], of)
+        Its secrets did not open; or whoever held them knew the account of a moment before.
+        """
+        waits = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(OF_AN_ACCOUNT)
+        sources = select(inbox.c.source).where(waits).distinct().scalar_subquery()
+        names: tuple[Any, ...] = (site.c.instance_id, site.c.external_source)
+        is_in_use = site.c.id.in_(select(account.c.site_id).where(account.c.state.in_(IN_USE)))
+        with self._transactions.read() as connection:
+            waiting = or_(*(name.in_(sources) for name in names))
+            found = read_sites(connection, is_in_use & waiting)
+        return [one for one in found if one.is_at_work]
+
+    def release_waiting(self, of: Site) -> list[int]:
+        """What waited for the account of a site goes on; the deliveries' ids."""
+        return release_reasons(self._transactions, OF_AN_ACCOUNT, of)

@@ -99,18 +99,21 @@ class AccountUpkeep:
             bell.ring(self._ledger().release_for_account(site))
 
     def release_opened(self, bell: Bell) -> int:
-        """Let go what waited for secrets that open here; how many deliveries that were."""
+        """Let go what waited for an account whose secrets open here; how many deliveries that were.
+
+        A worker may hold some for the account of a moment before, when its site has a new one.
+        """
         if not self._connectors.serve_accounts:
             return 0
         released = 0
-        for site in self._ledger().locked_sites():
+        for site in self._ledger().waiting_sites():
             # What else may be wrong with it is said when its deliveries come.
             with suppress(Misconfigured):
                 try:
                     self._book.of_site(site)
                 except Held:
                     continue
-            ids = self._ledger().release_locked(site)
+            ids = self._ledger().release_waiting(site)
             bell.ring(ids)
             released += len(ids)
         return released
