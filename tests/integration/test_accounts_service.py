@@ -13,7 +13,7 @@ from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Account
 from sync_worker.ledger.accounts.sealing import new_key, public_of
 from sync_worker.ledger.accounts.store import StaleVersion
-from sync_worker.services.accounts.giving import BadValues
+from sync_worker.services.accounts.giving import BadValues, parted
 from sync_worker.wiring import Wiring
 from tests.unit.manifest.test_settings import SMALL, written
 
@@ -140,3 +140,9 @@ def test_one_shop_serves_one_site_after_two_changes_at_once(wiring: Wiring) -> N
     with pytest.raises(StaleVersion):
         wiring.accounts.change(seen, {"pace": "7"}, "bob", version=seen.version)
     wiring.accounts.add(neighbour, "small-shop", VALUES, "api:owner")
+
+
+def test_values_taken_apart_show_no_secret(wiring: Wiring) -> None:
+    parts = parted(wiring.connectors.code_of("small-shop").code, VALUES)
+    assert parts.secrets["token"] == "t-canary"
+    assert "canary" not in repr(parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.nearest import nearest
@@ -28,7 +28,7 @@ class Parted:
     """
 
     settings: Mapping[str, str]
-    secrets: Mapping[str, str]
+    secrets: Mapping[str, str] = field(repr=False)
     left_out: frozenset[str] = frozenset()
 
 
