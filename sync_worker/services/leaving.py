@@ -1,4 +1,4 @@
-"""The farewell of an account whose site has left: our webhooks go from its shop, then its secrets.
+"""The farewell of an account that has ended: our webhooks go from its shop, then its secrets.
 
 revoked ──▶ our webhooks are taken away ──▶ its secrets are wiped
         ──▶ the shop does not answer: tried again each half minute, for an hour

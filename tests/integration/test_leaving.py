@@ -25,7 +25,9 @@ from sync_worker.core.values import Account, Change, NewAccount
 from sync_worker.ledger.accounts.store import SqlAccountStore, new_public_id
 from sync_worker.manifest.loader import shipped_manifest
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
+from sync_worker.services.accounts.accounts import Accounts
 from sync_worker.services.leaving import PATIENCE, Farewells
+from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.sweeps import NoBell
 from sync_worker.wiring.worker import WorkerWiring
 from tests.documents import document_of
@@ -42,11 +44,18 @@ class Shop:
     worker: WorkerWiring
     store: WooCommerce
     url: str
+    environ: Mapping[str, str]
     told: int = 0
 
     @property
     def accounts(self) -> SqlAccountStore:
         return SqlAccountStore(self.worker.ledger.transactions)
+
+    @property
+    def people(self) -> Accounts:
+        """What people do, in a process beside the worker."""
+        connectors = Connectors(load_settings(self.environ), self.environ)
+        return Accounts(self.accounts, self.worker.admin, connectors.code_of, lambda: SEALER)
 
     def give(self, number: int = 1, **changed: str) -> Account:
         site, _ = self.worker.admin.sites.add(f"instance-{number}", "", [])
@@ -113,7 +122,8 @@ def shop(
     }
     store = WooCommerce()
     served = Served(platform_app(store), 0)
-    yield Shop(WorkerWiring(load_settings(environ), environ, NoBell()), store, served.url)
+    worker = WorkerWiring(load_settings(environ), environ, NoBell())
+    yield Shop(worker, store, served.url, environ)
     store.webhooks.stop()
     served.stop()
 
@@ -135,6 +145,16 @@ def test_hooks_of_a_leaver_go_and_then_its_secrets(shop: Shop) -> None:
     assert wiped is not None
     assert (wiped.addresses, wiped.wiped_at is not None) == ((), True)
     assert shop.says_farewell() == []
+
+
+def test_hooks_of_an_account_that_a_person_revokes_go_too(shop: Shop) -> None:
+    """Its door shuts at once all the same."""
+    revoked = shop.give(1)
+    shop.hook(f"shop/{revoked.public_id}")
+    shop.people.revoke(revoked, "its key leaked", "ada")
+    assert shop.accounts.by_address(revoked.public_id) is None
+    assert shop.says_farewell() == [1]
+    assert (shop.hooks, shop.secrets()) == ([], 0)
 
 
 def test_shop_that_does_not_answer_is_asked_again_for_an_hour(shop: Shop) -> None:

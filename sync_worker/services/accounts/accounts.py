@@ -7,9 +7,11 @@ taken up by running processes within two seconds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import (
     Account,
     AccountChange,
@@ -206,10 +208,12 @@ class Accounts:
     def revoke(self, account: Account, why: str, actor: str) -> Account:
         """The end of an account: its secrets and addresses open nothing from now on.
 
-        The links of its site stay, for the next account.
+        The links of its site stay, for the next account. Where its shop lets us take our webhooks
+        away, a worker does so first, and then the secrets are wiped.
         """
         refuse_revoked(account)
-        return self._told(self.store.revoke(account.public_id, actor, why))
+        keeps = self._lets_hooks_go(account.connector)
+        return self._told(self.store.revoke(account.public_id, actor, why, keeps_secrets=keeps))
 
     def rotate_address(
         self, account: Account, actor: str, keep_seconds: float = KEEP_OLD_SECONDS
@@ -217,6 +221,14 @@ class Accounts:
         """A new address for its webhooks; the old one is valid for so long beside it."""
         refuse_revoked(account)
         return self._told(self.store.rotate_address(account.public_id, keep_seconds, actor))
+
+    def _lets_hooks_go(self, connector: str) -> bool:
+        # A connector that is no longer named has nobody who could say farewell.
+        with suppress(Misconfigured):
+            webhook = self.code_of(connector).code.webhook
+            manage = webhook.manage if webhook else None
+            return manage is not None and manage.remove is not None
+        return False
 
     def _told(self, changed: Changed) -> Changed:
         """What a change returned, once the other processes know of it."""
