@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from sync_sandbox.products import Product
 from sync_worker.config import load_settings
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.sweep_values import RunKind
-from sync_worker.core.values import AccountState
+from sync_worker.core.values import AccountState, Site, SiteState
 from sync_worker.doctor.live.site_steps import onboarding_of
 from sync_worker.ledger.accounts.sealing import new_key
 from sync_worker.services.onboarding.onboarding import Onboarding
@@ -177,4 +178,46 @@ def test_site_of_an_account_comes_from_its_installation_to_its_start(
     assert progress.line(Step.WEBHOOKS).state is StepState.DONE
     assert progress.line(Step.PAIRS).words.startswith("2 pairs to confirm")
     assert onboarding.go_on(site, ME, ASKS).is_finished
+    assert_told_of_the_next_address(wiring, site)
+    assert_done_again_with_the_next_account(wiring, site, values)
     wiring.close()
+
+
+def assert_told_of_the_next_address(wiring: Wiring, site: Site) -> None:
+    """Webhooks that go to an address that ends are to be seen to; nothing else is."""
+    account = wiring.accounts.store.of_site(site.id)
+    assert account is not None
+    address = wiring.accounts.rotate_address(account, ME)
+    onboarding = onboarding_of(wiring)
+    progress = onboarding.progress(site)
+    assert [line.step for line in progress.lines if line.state is StepState.TO_DO] == [
+        Step.WEBHOOKS
+    ]
+    progress = onboarding.go_on(site, ME)
+    assert progress.is_finished
+    assert address in progress.line(Step.ACCOUNT).words
+
+
+def assert_done_again_with_the_next_account(
+    wiring: Wiring, site: Site, values: dict[str, str]
+) -> None:
+    """What was done with an account that is no more, or before the app left, counts no longer."""
+    account = wiring.accounts.store.of_site(site.id)
+    assert account is not None
+    onboarding = onboarding_of(wiring)
+    gone = onboarding.progress(replace(site, state=SiteState.REMOVED)).following
+    assert gone is not None
+    assert (gone.step, gone.state) == (Step.INSTALLED, StepState.FAILED)
+    wiring.accounts.revoke(account, "leak", ME)
+    site = wiring.admin.sites.find(str(site.id))
+    following = onboarding.go_on(site, ME, ASKS).following
+    assert following is not None
+    assert (following.step, following.state) == (Step.ACCOUNT, StepState.WAITS)
+    assert "is revoked" in following.words
+    given = wiring.accounts.add(site, account.connector, values, ME)
+    site = wiring.admin.sites.find(str(site.id))
+    progress = onboarding.progress(site)
+    assert set(states(progress).values()) == {"done", "to_do"}
+    assert progress.following is not None
+    assert progress.following.step is Step.ACCOUNT
+    assert given.public_id in onboarding.go_on(site, ME).line(Step.ACCOUNT).words

@@ -32,7 +32,7 @@ def onboarding_of(wiring: Wiring) -> Onboarding:
     live = _Live(wiring)
     products = Products(wiring.admin, wiring.remotes.catalogues, NoBell())
     steps = LiveSteps(live.probe, live.webhooks, _scale, live.dry_run, live.start)
-    return Onboarding(wiring.admin, products, steps, wiring.accounts.store.audit)
+    return Onboarding(wiring.admin, products, steps, wiring.accounts.store)
 
 
 @dataclass(frozen=True, slots=True)

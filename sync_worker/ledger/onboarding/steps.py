@@ -26,8 +26,19 @@ class SqlOnboarding:
         with self._transactions.read() as connection:
             return dict(connection.execute(found).scalar_one_or_none() or {})
 
-    def note(self, site_id: int, step: str, state: str, words: str, actor: str) -> None:
-        """What became of a step. Two who work on one site do not undo each other's."""
+    def note(
+        self,
+        site_id: int,
+        step: str,
+        state: str,
+        words: str,
+        actor: str,
+        made_with: str | None = None,
+    ) -> None:
+        """What became of a step. Two who work on one site do not undo each other's.
+
+        ``made_with``: the account, or its address, that it is done with.
+        """
         with self._transactions.write() as connection:
             begin = insert_into(connection, onboarding).values(
                 site_id=site_id,
@@ -44,6 +55,8 @@ class SqlOnboarding:
             steps = dict(connection.execute(select(onboarding.c.steps).where(is_it)).scalar_one())
             at = connection.execute(select(ledger_now())).scalar_one()
             told = {"state": state, "words": words[:WORDS], "actor": actor, "at": int(at)}
+            if made_with is not None:
+                told["made_with"] = made_with
             steps[step] = exact_json.loads(exact_json.dumps(told))
             connection.execute(update(onboarding).where(is_it).values(steps=steps))
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from sync_worker.core.errors import Misconfigured, SyncError
-from sync_worker.core.values import AutoMap, Site, SiteState, UnknownEntity
-from sync_worker.ledger.accounts.audit import SqlAudit
+from sync_worker.core.values import AccountState, AutoMap, Site, SiteState, UnknownEntity
+from sync_worker.ledger.accounts.store import SqlAccountStore
 from sync_worker.ledger.administration.admin import LedgerAdmin
+from sync_worker.services.accounts.standing import current_address
 from sync_worker.services.onboarding.products import Products
 from sync_worker.services.onboarding.steps import (
     NEVER_SKIPPED,
@@ -16,6 +17,7 @@ from sync_worker.services.onboarding.steps import (
     Progress,
     Result,
     Step,
+    StepLine,
     StepState,
     lines_of,
 )
@@ -39,12 +41,13 @@ class Onboarding:
     """The steps of sites. Whoever acts is named; what a step said stays on file."""
 
     def __init__(
-        self, admin: LedgerAdmin, products: Products, live: LiveSteps, audit: SqlAudit
+        self, admin: LedgerAdmin, products: Products, live: LiveSteps, accounts: SqlAccountStore
     ) -> None:
-        self._admin, self._products, self._audit = admin, products, audit
+        self._admin, self._products, self._accounts = admin, products, accounts
+        self._audit = accounts.audit
         self._performs: Mapping[Step, Perform] = {
             Step.INSTALLED: _installed,
-            Step.ACCOUNT: _account,
+            Step.ACCOUNT: self._account,
             Step.PROBE: live.probe,
             Step.WEBHOOKS: live.webhooks,
             Step.CATALOGUES: self._catalogues,
@@ -56,7 +59,12 @@ class Onboarding:
 
     def progress(self, site: Site) -> Progress:
         """Where a site stands. What the ledger shows itself is not taken from what was noted."""
-        lines = lines_of(self._admin.onboarding.steps(site.id))
+        address = self._address(site)
+        kept = self._admin.onboarding.steps(site.id)
+        lines = lines_of(kept, lambda step: _made_with(step, site, address))
+        if site.state is SiteState.REMOVED:
+            gone = _installed(site)
+            lines[0] = StepLine(Step.INSTALLED, gone.state, gone.words)
         return Progress(site.id, lines)
 
     def go_on(self, site: Site, actor: str, confirmed: Collection[Step] = NO_STEPS) -> Progress:
@@ -69,7 +77,7 @@ class Onboarding:
             if line.state in OVER and line.step is not Step.ACCOUNT:
                 continue
             result = self._performed(line.step, site, line.step in confirmed)
-            self._admin.onboarding.note(site.id, line.step, result.state, result.words, actor)
+            self._note(site, line.step, result, actor)
             if line.step in confirmed and result.state in OVER:
                 self._audit.add(actor, f"onboard.{line.step}", site_id=site.id, why=result.words)
             if result.state not in OVER:
@@ -90,9 +98,20 @@ class Onboarding:
         """A person does without a step. Raises Misconfigured for what no site can do without."""
         if step in NEVER_SKIPPED:
             raise Misconfigured(f"the step {step} cannot be left out")
-        self._admin.onboarding.note(site.id, step, StepState.SKIPPED, why, actor)
+        self._note(site, step, Result(StepState.SKIPPED, why), actor)
         self._audit.add(actor, f"onboard.skip_{step}", site_id=site.id, why=why)
         return self.progress(site)
+
+    def _note(self, site: Site, step: Step, result: Result, actor: str) -> None:
+        made_with = _made_with(step, site, self._address(site))
+        self._admin.onboarding.note(
+            site.id, step, result.state, result.words, actor, made_with=made_with
+        )
+
+    def _address(self, site: Site) -> str:
+        """The last part of where its account's webhooks go; empty for one of the environment."""
+        account = self._accounts.of_site(site.id)
+        return "" if account is None else current_address(account)
 
     def _performed(self, step: Step, site: Site, is_confirmed: bool) -> Result:
         """What a step comes to; a failure is one of its results."""
@@ -115,6 +134,18 @@ class Onboarding:
         if step is Step.SCALE and not is_confirmed:
             return Result(StepState.WAITS, result.words)
         return result
+
+    def _account(self, site: Site) -> Result:
+        add = "`ratings-sync account add`; its deliveries are kept"
+        if site.account_state is AccountState.REVOKED:
+            words = f"the account {site.external_source} is revoked, the site waits for another:"
+            return Result(StepState.WAITS, f"{words} {add}")
+        if not site.external_source:
+            return Result(StepState.WAITS, f"the site waits for its account: {add}")
+        words = f"external deliveries come from {site.external_source}"
+        if address := self._address(site):
+            words += f", its webhooks to /webhooks/external/{site.connector}/{address}"
+        return Result(StepState.DONE, words)
 
     def _catalogues(self, site: Site) -> Result:
         looked = self._products.look(site)
@@ -160,10 +191,12 @@ def _installed(site: Site) -> Result:
     return Result(StepState.DONE, f"instance {site.instance_id}")
 
 
-def _account(site: Site) -> Result:
-    if not site.external_source:
-        return Result(
-            StepState.WAITS,
-            "the site waits for its account: `ratings-sync account add`; its deliveries are kept",
-        )
-    return Result(StepState.DONE, f"external deliveries come from {site.external_source}")
+def _made_with(step: Step, site: Site, address: str) -> str:
+    """What a step is of: an account, and for its webhooks its address; the first one of neither."""
+    if step is Step.INSTALLED:
+        return ""
+    if site.account_state is AccountState.REVOKED:
+        return ""
+    if step is Step.WEBHOOKS:
+        return f"{site.external_source} at {address}"
+    return site.external_source

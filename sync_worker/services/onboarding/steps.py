@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -78,14 +78,19 @@ class Progress:
         return next(line for line in self.lines if line.step is step)
 
 
-def lines_of(kept: Mapping[str, Mapping[str, Any]]) -> list[StepLine]:
-    """The lines of what the ledger keeps; what another version wrote is to do."""
-    return [_line(step, kept.get(step, {})) for step in Step]
+def lines_of(
+    kept: Mapping[str, Mapping[str, Any]], made_with: Callable[[Step], str]
+) -> list[StepLine]:
+    """The lines of what the ledger keeps; what another version wrote is to do.
+
+    ``made_with``: what a step would be done with today; what was done with another is to do, too.
+    """
+    return [_line(step, kept.get(step, {}), made_with(step)) for step in Step]
 
 
-def _line(step: Step, told: Mapping[str, Any]) -> StepLine:
+def _line(step: Step, told: Mapping[str, Any], made_with: str) -> StepLine:
     state = told.get("state")
-    if state not in tuple(StepState):
+    if state not in tuple(StepState) or told.get("made_with", made_with) != made_with:
         return StepLine(step, StepState.TO_DO)
     words, actor = str(told.get("words", "")), str(told.get("actor", ""))
     return StepLine(step, StepState(state), words, actor, int(told.get("at", 0)))
