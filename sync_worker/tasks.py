@@ -238,7 +238,7 @@ def say_farewell() -> str:
     farewells = worker().farewells
     hooks: list[int] = []
     try:
-        leavers = farewells.due()
+        leavers = farewells.due(FAREWELL)
         each_for_itself(
             worker().site_faults(),
             FAREWELL,

@@ -32,9 +32,12 @@ class Farewells:
     hooks_of: Callable[[Account], Iterable[ExternalHooks]]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def due(self) -> dict[str, Account]:
-        """Some accounts that have ended and have secrets still, by their source."""
-        return {one.source: one for one in self.accounts.leaving(AT_ONCE)}
+    def due(self, work: str) -> dict[str, Account]:
+        """Some accounts that have ended and have secrets still, by their source.
+
+        ``work``: the word for farewells among faults.
+        """
+        return {one.source: one for one in self.accounts.leaving(AT_ONCE, work)}
 
     def say(self, leaver: Account) -> int:
         """Take our webhooks away and wipe its secrets; how many hooks that were.

@@ -24,6 +24,7 @@ from sync_worker.core.errors import Held, Misconfigured, Transient
 from sync_worker.core.values import Account, Change, NewAccount
 from sync_worker.ledger.accounts.store import SqlAccountStore, new_public_id
 from sync_worker.manifest.loader import shipped_manifest
+from sync_worker.runtime.celery.site_faults import FAREWELL
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.services.accounts.accounts import Accounts
 from sync_worker.services.leaving import PATIENCE, Farewells
@@ -99,7 +100,7 @@ class Shop:
         farewells = self.worker.farewells
         if changed:
             farewells = Farewells(farewells.accounts, farewells.hooks_of, **changed)
-        return [farewells.say(leaver) for leaver in farewells.due().values()]
+        return [farewells.say(leaver) for leaver in farewells.due(FAREWELL).values()]
 
     def secrets(self) -> int:
         with self.worker.ledger.engine.connect() as connection:

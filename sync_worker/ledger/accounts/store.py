@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.hold_reasons import ACCOUNT_PAUSED, FOR_AN_ACCOUNT
@@ -52,6 +52,7 @@ from sync_worker.ledger.accounts.reading import (
 from sync_worker.ledger.accounts.site_sides import ask_soon
 from sync_worker.ledger.accounts.tables import account, account_address, account_change
 from sync_worker.ledger.administration.held import release_reasons
+from sync_worker.ledger.process_tables import site_fault
 from sync_worker.ledger.statements.sites import site_by_id
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
@@ -112,10 +113,23 @@ class SqlAccountStore:
         with self._transactions.read() as connection:
             return read_accounts(connection, found.order_by(account.c.id).limit(limit))
 
-    def leaving(self, limit: int) -> list[Account]:
-        """Accounts at an end that have secrets still, the first to end first."""
-        has_secrets = (account.c.state == REVOKED) & account.c.wiped_at.is_(None)
-        found = select(account).where(has_secrets).order_by(account.c.revoked_at).limit(limit)
+    def leaving(self, limit: int, work: str) -> list[Account]:
+        """Accounts at an end that have secrets still, the first to end first.
+
+        ``work``: the word for their farewell among faults; one that failed has its pause first, and
+        comes after all that nobody has tried.
+        """
+        source = account.c.connector + "/" + account.c.public_id
+        fails = (site_fault.c.source == source) & (site_fault.c.work == work)
+        again_at = site_fault.c.next_try_at
+        found = (
+            select(account)
+            .outerjoin(site_fault, fails)
+            .where(account.c.state == REVOKED, account.c.wiped_at.is_(None))
+            .where(or_(again_at.is_(None), again_at <= ledger_now()))
+            .order_by(func.coalesce(site_fault.c.failed_at, 0.0), account.c.revoked_at)
+            .limit(limit)
+        )
         with self._transactions.read() as connection:
             return read_accounts(connection, found)
 

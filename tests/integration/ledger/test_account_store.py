@@ -27,6 +27,7 @@ from sync_worker.core.values.catalogue import ProposedPair
 from sync_worker.ledger.accounts.audit import write_audit
 from sync_worker.ledger.accounts.store import SqlAccountStore, StaleVersion, new_public_id
 from sync_worker.ledger.administration.admin import ledger_admin
+from sync_worker.ledger.administration.site_faults import SqlSiteFaults
 from sync_worker.ledger.statements.sites import active_sites
 from tests.factories import EXTERNAL_ENTITY, WIX_ENTITY, a_delivery
 from tests.simulation.world import OVERALL
@@ -58,6 +59,23 @@ class Fleet:
 @pytest.fixture
 def fleet(ledgers: list[ObservedLedger]) -> Fleet:
     return Fleet(ledgers)
+
+
+def test_farewells_of_shops_that_hang_do_not_stand_before_others(fleet: Fleet) -> None:
+    """Those whose pause is not over are left out; one that failed comes after the others."""
+    leavers = []
+    for number in (1, 2, 3):
+        given = fleet.give(fleet.site(number), f"shop-{number}", sealed={"token": "x"})
+        fleet.store.revoke(given.public_id, ACTOR, keeps_secrets=True)
+        leavers.append(given)
+    first, second, third = leavers
+    faults = SqlSiteFaults(fleet.ledger.transactions)
+    faults.note("farewell", first.source, "Transient", 300.0)
+    faults.note("farewell", second.source, "Transient", -1.0)
+    faults.note("hooks", third.source, "Transient", 300.0)
+    due = [one.public_id for one in fleet.store.leaving(50, "farewell")]
+    assert due == [third.public_id, second.public_id]
+    assert [one.public_id for one in fleet.store.leaving(1, "farewell")] == [third.public_id]
 
 
 def test_given_account_is_found_by_site_name_and_address(fleet: Fleet) -> None:
