@@ -34,6 +34,11 @@ class SiteAdmin:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
+    def any_has_account(self) -> bool:
+        """Whether a shop was ever given as an account, of the sites that are there."""
+        with self._transactions.read() as connection:
+            return connection.execute(select(account.c.id).limit(1)).first() is not None
+
     def add(
         self,
         instance_id: str,
