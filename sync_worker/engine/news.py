@@ -110,6 +110,9 @@ def _news_of_state(told: Record, record_view: RecordView) -> NewsOfKnown:
     if told.state is RecordState.PENDING:
         waits = record_view.state is RecordState.PENDING
         return NewsOfKnown.NEWER if waits else NewsOfKnown.STALE
+    # so whoever decided did so after it was seen waiting
+    if record_view.state is RecordState.PENDING:
+        return NewsOfKnown.NEWER
     # it was seen by a look, or in an answer, as it is told now
     if told.state is record_view.state:
         return NewsOfKnown.STALE
@@ -191,12 +194,14 @@ class Tombstones:
     ``unburied``: ids of deliveries in hand that had no tombstone when the lease was taken.
     ``buried``: ids that this run found to be gone. ``before_look``: tombstones as they were just
     before a look; a look refutes only what was there before it. ``revived``: those it refuted.
+    ``last_states``: in which this run knew, when they went, records that were on file.
     """
 
     unburied: Set[tuple[Side, str]]
     buried: dict[tuple[Side, str], Buried] = field(default_factory=dict)
     before_look: dict[tuple[Side, str], Buried] = field(default_factory=dict)
     revived: dict[tuple[Side, str], Buried] = field(default_factory=dict)
+    last_states: dict[tuple[Side, str], RecordState] = field(default_factory=dict)
 
     def is_decided(self, side: Side, remote_id: str) -> bool:
         """Whether this run knows without the ledger if the id has a tombstone."""
@@ -212,9 +217,12 @@ class Tombstones:
     def bury(self, tombstone: Buried) -> None:
         self.buried[tombstone.side, tombstone.remote_id] = tombstone
 
-    def bury_again(self, tombstone: Buried) -> None:
+    def bury_again(
+        self, tombstone: Buried, last_state: RecordState = RecordState.PUBLISHED
+    ) -> None:
         """The record is gone now, even if an earlier look of this run had found it."""
         self.bury(tombstone)
+        self.last_states[tombstone.side, tombstone.remote_id] = last_state
         self.revived.pop((tombstone.side, tombstone.remote_id), None)
 
     def note_before_look(self, tombstone: Buried) -> None:

@@ -204,7 +204,7 @@ class View:
                 sequence or record_view.sequence,
                 privacy,
             )
-            self.tombstones.bury_again(tombstone)
+            self.tombstones.bury_again(tombstone, record_view.state)
         self.record_views[slot] = absent(Source.READ, record_view.heard)
 
     def miss(self, slot: Slot) -> None:

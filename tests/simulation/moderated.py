@@ -42,9 +42,9 @@ def wix_id(world: World) -> str:
     return record.remote_id
 
 
-def played(*acts: Story, **more: object) -> World:
+def played(*acts: Story, make_ledger: LedgerMaker = memory_ledger, **more: object) -> World:
     """Each act is told before the next one."""
-    world = World(0, reviews(**more), memory_ledger)
+    world = World(0, reviews(**more), make_ledger)
     for act in acts:
         act(world)
         world.drain()
@@ -55,14 +55,7 @@ def swept(*acts: Story, make_ledger: LedgerMaker = memory_ledger, **more: object
     """No event arrives: two sweeps after each act tell."""
     world = World(0, reviews(people=4, **more), make_ledger)
     world.chance.faults = replace(CALM, drop=1.0)
-    # A listing that shows under half of what is on file is not believed.
-    for number in range(2, 4):
-        for side, name in ((W, "overall"), (E, "value")):
-            entity, value = world.entities[0][side is E], {W: 80, E: 4}[side]
-            made = world.remotes[side].visitor_rates(
-                entity, world.persons[number], {name: Decimal(value)}
-            )
-            world.remotes[side].moderator_sets(made.remote_id, PUBLISHED)
+    rate_beside(world)
     for act in acts:
         act(world)
         for _ in range(2):
@@ -70,6 +63,19 @@ def swept(*acts: Story, make_ledger: LedgerMaker = memory_ledger, **more: object
             world.sweep()
             world.drain()
     return world
+
+
+def rate_beside(world: World) -> None:
+    """Two others on both sides: a listing that shows under half of what is on file is not
+    believed.
+    """
+    for number in range(2, 4):
+        for side, name in ((W, "overall"), (E, "value")):
+            entity, value = world.entities[0][side is E], {W: 80, E: 4}[side]
+            made = world.remotes[side].visitor_rates(
+                entity, world.persons[number], {name: Decimal(value)}
+            )
+            world.remotes[side].moderator_sets(made.remote_id, PUBLISHED)
 
 
 by_either_way = pytest.mark.parametrize("way", [played, swept], ids=["events", "sweeps"])

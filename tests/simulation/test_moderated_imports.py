@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from sync_worker.core.ports.remote import Capabilities
-from sync_worker.core.values import Policy
+from sync_worker.core.values import NewDelivery, Policy
 from tests.simulation.chaos import sql_ledger
 from tests.simulation.moderated import (
     BUMPS,
@@ -22,13 +22,17 @@ from tests.simulation.moderated import (
     either,
     on_wix,
     played,
+    rate_beside,
     reviews,
     stands,
     writes,
 )
 from tests.simulation.scenarios import Story, changes, deletes, moderates, rates
-from tests.simulation.world import World
+from tests.simulation.world import LedgerMaker, World
+from tests.simulation.world.stepping import Crash
 from tests.twins.memory_ledger import memory_ledger
+
+both_ledgers = pytest.mark.parametrize("make", [memory_ledger, sql_ledger], ids=["memory", "sql"])
 
 # -- an import of ours
 
@@ -128,6 +132,56 @@ def test_import_deleted_out_of_sight_keeps_its_source(
     assert stands(world) == (None, ("2", "published"))
     assert writes(world) == {"create on wix": 2}
     deletes(E)(world)
+    world.settle()
+    assert stands(world) == (None, None)
+    assert_at_rest(world)
+
+
+def deliver(world: World) -> int:
+    """The next webhook, as its place in the inbox."""
+    world.post.deliver(0)
+    return world.queue.pop(0)
+
+
+def silently(world: World, act: Story) -> list[NewDelivery]:
+    """Wix tells of an act later, if at all: here is what it will tell."""
+    before = len(world.post.webhooks)
+    act(world)
+    told = world.post.webhooks[before:]
+    del world.post.webhooks[before:]
+    return told
+
+
+@both_ledgers
+def test_import_published_and_deleted_in_one_run_was_seen(make: LedgerMaker) -> None:
+    """Both were told before anybody had put either on file: its source goes, too."""
+    world = played(rates(E, value=1), make_ledger=make)
+    on_wix(PUBLISHED)(world)
+    deletes(W)(world)
+
+    def die(place: str) -> None:
+        if place == "before ledger.commit":
+            world.on_step = lambda place: None
+            raise Crash(place)
+
+    world.on_step = die
+    for _ in range(2):
+        world.work(deliver(world))
+    world.settle()
+    assert stands(world) == (None, None)
+    assert_at_rest(world)
+
+
+def test_publication_is_the_newer_word_about_what_a_look_saw_wait() -> None:
+    """Nothing is put back to waiting: then no look is needed, and none finds it gone."""
+    world = World(0, reviews(people=4), memory_ledger)
+    rate_beside(world)
+    world.drain()
+    rates(E, value=1)(world)
+    silently(world, lambda world: world.work(deliver(world)))
+    published = silently(world, on_wix(PUBLISHED))
+    silently(world, deletes(W))
+    world.post.webhooks += published
     world.settle()
     assert stands(world) == (None, None)
     assert_at_rest(world)

@@ -58,7 +58,9 @@ def _is_unwanted_import(view: View, attribute: str) -> bool:
     if known is None or not keeps or view.record_views[slot].remote_id == known.remote_id:
         return False
     is_ours = known.standing in (Standing.OURS, Standing.TO_APPROVE)
-    return is_ours and known.state is not RecordState.PUBLISHED
+    # Its publication may have been told in the same run.
+    went_as = view.tombstones.last_states.get((Side.WIX, known.remote_id), known.state)
+    return is_ours and went_as is not RecordState.PUBLISHED
 
 
 def _kept_out_of_sight(view: View, attribute: str) -> Action:

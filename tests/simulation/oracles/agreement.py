@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
-from sync_worker.core.values import Record, Side, Value
+from sync_worker.core.values import Person, Record, Side, Value
+from tests.simulation.oracles.moderation import was_unwanted
 from tests.simulation.oracles.reading import (
     agree,
     fields_of,
@@ -103,9 +104,11 @@ def resurrected(shop: Shop) -> Iterator[str]:
                 or person in shop.crowd.erased
             ):
                 continue
+            left = left_by_policy(shop, side, key[0], person)
             lives = any(
                 attributes & shop.act_log.attributes_of(record)
                 for record in live_records(shop, key)
+                if record.remote_id not in left
             )
             if (
                 lives
@@ -116,3 +119,11 @@ def resurrected(shop: Shop) -> Iterator[str]:
                     f"I9 {key} lives although {remote_id} was deleted on {side} while both sides"
                     " were in step"
                 )
+
+
+def left_by_policy(shop: Shop, deleted_on: Side, number: int, person: Person) -> Set[str]:
+    """The source outside of a copy that was deleted on Wix before anybody had seen it there."""
+    if deleted_on is Side.EXTERNAL or not was_unwanted(shop, number, person):
+        return frozenset()
+    source = shop.external.of(shop.entities[number][1], person)
+    return {record.remote_id for record in source}

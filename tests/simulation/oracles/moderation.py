@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sync_worker.core.values import Person, Record, RecordState, Side
 from sync_worker.core.values.sites import RejectedImport, WixApproveOurs
+from sync_worker.engine.moderation.visibility import REJECTED_IMPORT
 from tests.simulation.oracles.reading import agree, is_held, is_made_by_us, key_of, shadowed
 from tests.simulation.world import Shop
 from tests.twins.remote_values import JournalEntry
@@ -64,7 +65,10 @@ def what_is_wrong(shop: Shop, wix: Record | None, external: Record | None) -> st
 
 
 def was_unwanted(shop: Shop, number: int, person: Person) -> bool:
-    """Whether our last copy was deleted on Wix while nobody saw it there: its source stays."""
+    """Whether our last copy was deleted on Wix while nobody saw it there: its source stays.
+
+    So it does where it was published, and its deletion was known first: the history names it.
+    """
     keeps = shop.options.policy.rejected_import is RejectedImport.KEEP
     key = str(number), str(person.contact_id)
     ours = [
@@ -74,7 +78,11 @@ def was_unwanted(shop: Shop, number: int, person: Person) -> bool:
     ]
     if not keeps or not ours or ours[-1].by_us or ours[-1].operation != "delete":
         return False
-    return states_of(shop, ours[-1].remote_id)[-1] is not RecordState.PUBLISHED
+    remote_id = ours[-1].remote_id
+    if states_of(shop, remote_id)[-1] is not RecordState.PUBLISHED:
+        return True
+    is_named = any(line.reason == REJECTED_IMPORT for line in shop.ledger.history_entries())
+    return is_named and shop.states_on_file[remote_id] is not RecordState.PUBLISHED
 
 
 def states_of(shop: Shop, remote_id: str) -> list[RecordState]:

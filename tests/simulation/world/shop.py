@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from sync_worker.core.ports.remote import Capabilities, Connection
-from sync_worker.core.values import Contact, EntityRef, Person, Side, Site
+from sync_worker.core.values import Contact, EntityRef, Person, RecordState, Side, Site
 from tests.simulation.world.act_log import ActLog
 from tests.simulation.world.chance import Chance
 from tests.simulation.world.crowd import Crowd
@@ -93,6 +93,8 @@ class Shop:
         )
         # Every record that a run ever found to stand behind another one.
         self.shadowed: set[str] = set()
+        # As the ledger last had it, of every record that ever was on file.
+        self.states_on_file: dict[str, RecordState] = {}
         # Calls that work of other sites sent here.
         self.crossings: list[str] = []
 

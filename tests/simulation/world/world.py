@@ -123,7 +123,7 @@ class World:
 
     def _intake(self) -> Intake:
         return Intake(
-            self.ports.ledger(self.ledger, self._note_shadowed),
+            self.ports.ledger(self.ledger, self._note_commit),
             self.guard,
             self,
             self.connect,
@@ -180,10 +180,12 @@ class World:
         if shop is not None and shop is not called and is_call:
             called.crossings.append(f"{place}, at work for {shop.site.instance_id}")
 
-    def _note_shadowed(self, attribute: str, args: tuple[Any, ...]) -> None:
+    def _note_commit(self, attribute: str, args: tuple[Any, ...]) -> None:
         shop = self._at_work_for.get(getcurrent())
         if attribute == "commit" and shop is not None:
             shop.shadowed |= args[1].shadowed
+            known = [one for one in args[1].records.values() if one is not None]
+            shop.states_on_file |= {one.remote_id: one.state for one in known}
 
     def _show_later(self, show: Callable[[], None]) -> None:
         """An accepted create becomes a record after up to five minutes."""
