@@ -47,6 +47,31 @@ def test_sweeps_tell_each_state_of_one_revision(make: LedgerMaker) -> None:
     assert writes(world) == {"create on external": 3, "delete on external": 2}
 
 
+@pytest.mark.parametrize("is_answered", [True, False], ids=["answered", "not answered"])
+def test_edit_outside_that_meets_a_rejection_is_held(is_answered: bool) -> None:
+    """Our update comes to a review that its owner has rejected just before."""
+    world = played(rates(W, overall=80), on_wix(PUBLISHED))
+    acts = [on_wix(REJECTED)]
+
+    def reject(place: str) -> None:
+        if place == "before wix.update" and acts:
+            acts.pop()(world)
+
+    def lose(operation: str) -> str | None:
+        is_lost = operation == "update" and world.wix.calls["update"] == 0 and not is_answered
+        return "response_lost" if is_lost else None
+
+    changes(E, value=2)(world)
+    world.on_step, world.wix.fault = reject, lose
+    world.drain()
+    assert stands(world) == (("40", "rejected"), ("2", "published"))
+    assert set(world.ledger.held_reasons()) == {"moderated"}
+    on_wix(PUBLISHED)(world)
+    world.settle()
+    assert stands(world) == (("40", "published"), ("2", "published"))
+    assert_at_rest(world)
+
+
 @by_either_way
 def test_waiting_review_of_a_visitor_does_not_cross(way: Way) -> None:
     world = way(rates(W, overall=80))

@@ -17,8 +17,10 @@ from sync_worker.core.values import (
     LinkState,
     Operation,
     Record,
+    RecordState,
     Side,
     Slot,
+    Standing,
     Value,
 )
 from sync_worker.core.values.record_identity import identity_shown
@@ -136,7 +138,7 @@ def commit_of_write(
     tombstones = view.tombstones
     return Commit(
         records=records,
-        bases=_bases(view, intent, values, is_imported=is_imported),
+        bases=_bases(view, intent, known, values, is_imported=is_imported),
         link_state=LinkState.LIVE,
         new_generation=begins_generation(view),
         buried=[
@@ -204,11 +206,23 @@ def is_made_by(intent: Intent, revision: int | None, attribute: str, shown: Valu
 
 
 def _bases(
-    view: View, intent: Intent, values: Mapping[str, Value | None], *, is_imported: bool
+    view: View,
+    intent: Intent,
+    known: Known | None,
+    values: Mapping[str, Value | None],
+    *,
+    is_imported: bool,
 ) -> dict[str, Base]:
     """What both sides show of the attributes that were written."""
     # Who sees a record changes nothing in it.
     if intent.operation in MODERATES:
+        return {}
+    # Nobody sees what it changed: it is planned again, as if we had heard before.
+    if (
+        known is not None
+        and known.state is not RecordState.PUBLISHED
+        and _was_withdrawn(view, intent, known)
+    ):
         return {}
     # Some may not be kept in step any more, since the write was announced.
     names = [name for name in intent.targets if name in view.bases]
@@ -230,6 +244,13 @@ def _bases(
         else:
             bases[name] = Base(source, shown, version)
     return bases
+
+
+def _was_withdrawn(view: View, intent: Intent, known: Known) -> bool:
+    """Whether an update came to a visitor's record that had been taken out of sight meanwhile."""
+    is_moderated = view.capabilities[intent.slot.side].can_moderate
+    is_update = intent.operation is Operation.UPDATE
+    return is_moderated and is_update and known.standing is Standing.THEIRS
 
 
 def _of_words_left_out(view: View, intent: Intent) -> dict[str, Base]:
