@@ -136,6 +136,10 @@ class Writing:
         The budget comes first: its refusal must not leave a write of unknown outcome.
         """
         self.reading.remotes[intent.slot.side].reserve_request()
+        # Whoever settles the write in our place has not met the records behind the synced one.
+        if not intent.is_privacy and self.view.shadowed - self.view.run.link.shadowed:
+            history = self.view.take_history()
+            self.keeper.commit(Commit(shadowed=self.view.shadowed, history=history))
         self.keeper.open_intent(intent)
         if not self.limits.check_delete(intent):
             self.abandon()

@@ -11,6 +11,7 @@ from tests.simulation.platform_worlds import E, W, a_world, creates
 from tests.simulation.scenarios import changes, deletes, ending_of, rates
 from tests.simulation.test_policies import held_reasons
 from tests.simulation.world import LedgerMaker
+from tests.simulation.world.stepping import Crash
 
 # -- operations that are not there
 
@@ -101,6 +102,27 @@ def test_newest_of_several_records_is_synced_and_the_older_shadowed(
     assert [
         entry.remote_id for entry in world.ledger.history_entries() if entry.what == "shadow"
     ] == ["e1"]
+
+
+def test_older_record_is_shadowed_by_whoever_settles_the_write(make_ledger: LedgerMaker) -> None:
+    """The worker that met both dies at its write: the next one sees only what it wrote."""
+    world = a_world(make_ledger, external=NO_REVISION)
+    rates(E, value=2)(world)
+    world.drain()
+
+    def die(place: str) -> None:
+        if place == "after wix.update":
+            world.on_step = lambda place: None
+            raise Crash(place)
+
+    rates(E, value=5)(world)
+    world.on_step = die
+    world.post.deliver(0)
+    world.work(world.queue.pop(0))
+    changes(W, overall=60)(world)
+    world.drain()
+    there = world.ledger.directory.records_of_entity(world.site.id, world.entities[0][1])
+    assert there.shadowed == {"e1"}
 
 
 def test_edit_of_a_shadowed_record_changes_nothing() -> None:
