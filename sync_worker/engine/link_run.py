@@ -87,7 +87,8 @@ class LinkRun:
                 continue
             self.reading.keeper.refuse_if_costly()
             self._take_in(delivery)
-        if self.view.erases:
+        if self.view.erases and not run.site.is_out_of_reach(Side.EXTERNAL):
+            self.placing.shadow_hidden(Slot(Side.EXTERNAL))
             self.placing.shadow_silent(Slot(Side.EXTERNAL))
         # Nothing is written for it, but both sides may have come in step meanwhile.
         if self.view.holds.is_frozen:

@@ -225,6 +225,10 @@ class Tombstones:
         self.last_states[tombstone.side, tombstone.remote_id] = last_state
         self.revived.pop((tombstone.side, tombstone.remote_id), None)
 
+    def dig_out(self, side: Side, remote_id: str) -> None:
+        """It is only out of sight, as this run has seen: to be removed before it is buried."""
+        self.buried.pop((side, remote_id), None)
+
     def note_before_look(self, tombstone: Buried) -> None:
         self.before_look[tombstone.side, tombstone.remote_id] = tombstone
 

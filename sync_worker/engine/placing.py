@@ -57,6 +57,17 @@ class Placing:
             if is_silent and self.view.slot_on_file(slot.side, record.remote_id) is None:
                 self._shadow(slot.side, record.remote_id)
 
+    def shadow_hidden(self, slot: Slot) -> None:
+        """Find what counted as gone and is only out of sight: an erasure takes that along, too."""
+        tombstones = self.view.tombstones
+        buried = [*self.merges.buried_with(self.view.run.link.id), *tombstones.buried]
+        for side, remote_id in dict.fromkeys(buried):
+            if side is not slot.side or self.view.slot_on_file(side, remote_id) is not None:
+                continue
+            if self.reading.get(side, remote_id) is not None:
+                tombstones.dig_out(side, remote_id)
+                self._shadow(side, remote_id)
+
     def meet(self, slot: Slot, remote_id: str, *, merged_from: str | None = None) -> None:
         """Read a record with an id that is not on file, and give it its place. Raises Held.
 

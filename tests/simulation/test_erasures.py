@@ -14,8 +14,10 @@ from sync_worker.core.values import (
     Change,
     EntityRef,
     Known,
+    NewDelivery,
     Person,
     Record,
+    RecordState,
     SiteState,
     Slot,
     WixKind,
@@ -33,8 +35,8 @@ from tests.simulation.moved import (
     on_wix,
 )
 from tests.simulation.oracles import broken_invariants
-from tests.simulation.scenarios import changes
-from tests.simulation.world import LedgerMaker, World
+from tests.simulation.scenarios import changes, moderates, rates
+from tests.simulation.world import CALM, LedgerMaker, Options, World
 from tests.twins.memory_remote import MemoryRemote
 
 STRANGER = Person(email=None, name="Stranger")
@@ -126,6 +128,28 @@ def test_person_without_an_address_takes_no_strangers_rating(
     world.external.visitor_deletes("e1")
     world.settle()
     assert world.external.records["e2"].values == words
+
+
+def test_erasure_takes_along_what_a_moderator_hides(make_ledger: LedgerMaker) -> None:
+    """Its event came before any link knew it, so it counted as gone: nothing on file names it."""
+    world = World(0, Options(CALM, people=1), make_ledger)
+    rates(E, value=4)(world)
+    world.post.deliver(0)
+    moderates(RecordState.PENDING)(world)
+
+    def hear_of_hiding(place: str) -> None:
+        if place == "before wix.create" and world.post.webhooks:
+            world.post.deliver(0)
+            world.intake.process(world.queue.pop(0))
+
+    world.on_step = hear_of_hiding
+    world.work(world.queue.pop(0))
+    world.drain()
+    assert not world.wix.records
+    asked = NewDelivery(W, world.site.instance_id, "asked", Change.DELETE, "w1", {}, privacy=True)
+    world.post.webhooks.append(asked)
+    world.drain()
+    assert not world.external.records
 
 
 # -- a search is no precondition
