@@ -210,7 +210,7 @@ class Engine:
 
         Whoever brings that commits it first and releases after, so this look comes after the hold.
         """
-        if not run.site.is_at_work and reason == run.site.why_at_rest:
+        if run.site.may_have_gone_on(reason):
             return self.ledger.sites.release_if_at_work(run.site.id)
         if reason != NO_EMAIL:
             return ()

@@ -278,7 +278,7 @@ class Intake:
                 return outcome
         # Hold first, then look again: whoever brings what it waits for commits that first, and
         # releases after.
-        if not site.is_at_work and reason == site.why_at_rest:
+        if site.may_have_gone_on(reason):
             self.bell.ring(self.ledger.sites.release_if_at_work(site.id))
         if isinstance(error, Held) and error.has_arrived():
             self.bell.ring(self.ledger.inbox.release_held(site.id, inbox_ids=[delivery.id]))

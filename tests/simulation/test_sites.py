@@ -106,6 +106,23 @@ def test_what_comes_while_an_account_rests_waits_for_it(world: World) -> None:
     assert broken_invariants(world) == []
 
 
+def test_account_that_ends_under_a_delivery_and_comes_back_is_gone_on_with(world: World) -> None:
+    """Revoked after the site was read, and given again before the delivery is held for that."""
+    shop = world.shops[1]
+    acts = {"after ledger.open_delivery": shop.owner.revoke, "before ledger.hold": shop.owner.give}
+
+    def act(place: str) -> None:
+        if place in acts:
+            acts.pop(place)()
+
+    rate(shop, W, 80)
+    world.on_step = act
+    world.drain()
+    assert not acts
+    assert shown(shop) == (["80"], ["4"])
+    assert broken_invariants(world) == []
+
+
 @pytest.mark.parametrize("mechanism", BY_ACCOUNT)
 def test_call_that_reaches_another_sites_account_is_noticed(mechanism: str) -> None:
     with without(mechanism):

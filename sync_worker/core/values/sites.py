@@ -8,7 +8,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from sync_worker.core.hold_reasons import ACCOUNT_PAUSED, ACCOUNT_REVOKED, NO_ACCOUNT
+from sync_worker.core.hold_reasons import (
+    ACCOUNT_PAUSED,
+    ACCOUNT_REVOKED,
+    FOR_AN_ACCOUNT,
+    NO_ACCOUNT,
+)
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values.accounts import AccountState
 from sync_worker.core.values.records import EntityRef, Side
@@ -314,6 +319,15 @@ class Site:
         """Whether deliveries are processed; in recovery nothing is deleted (rule R11)."""
         is_going = self.state in (SiteState.ACTIVE, SiteState.RECOVERY)
         return is_going and self.account_state in USABLE and self.external_source != ""
+
+    def may_have_gone_on(self, reason: str) -> bool:
+        """Whether a hold for this reason ends as the site, or its account, goes to work again.
+
+        An account may end, and another one follow, after the site was read.
+        """
+        if reason in (ACCOUNT_PAUSED, *FOR_AN_ACCOUNT):
+            return True
+        return not self.is_at_work and reason == self.why_at_rest
 
     @property
     def why_at_rest(self) -> str:
