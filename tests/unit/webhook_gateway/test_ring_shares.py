@@ -19,7 +19,7 @@ def test_share_of_a_source_comes_back_with_time() -> None:
     shares = RingShares(clock=lambda: now[0])
     for _ in range(int(SHARE) + 1):
         shares.turn_of("shop", 1)
-    now[0] = 0.5
+    now[0] = 4.0
     assert [shares.turn_of("shop", 1) for _ in range(5)] == [Turn.FIRST] * 4 + [Turn.AFTER_OTHERS]
 
 
