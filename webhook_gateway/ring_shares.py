@@ -14,7 +14,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 # First, of a source and process. More would let one that floods stand before many that send little;
-# less costs nobody anything: while workers have time, what comes after others is taken at once, too.
+# less costs nobody anything: while workers have time, what comes after others is taken at once.
 SHARE, SHARE_PER_SECOND = 16.0, 1.0
 MORE, MORE_PER_SECOND = 2000.0, 200.0  # after others; about as many as a fleet works on
 MAX_SOURCES = 10_000  # beyond it the source that was quiet longest is forgotten
