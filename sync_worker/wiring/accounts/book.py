@@ -31,6 +31,8 @@ from sync_worker.wiring.connectors import Connectors
 
 MAX_ACCOUNTS = 10_000  # about 100 MB; the one that was not used for longest goes first
 MAX_GUESSES = 1_000  # addresses that lead nowhere
+MAX_ASKING = 2  # threads that ask for an address: the other connections are for those who commit
+ASK_SECONDS = 1.0  # that another one waits for its turn to ask
 LOOK_SECONDS = 1.0  # a change is known everywhere within this time and a statement's
 FAILED_LOOK_SECONDS = 0.25  # no thread waits for a ledger that did not answer another just now
 MAX_CHANGES = 500  # above it all is forgotten: cheaper than to read what is not in use
@@ -114,6 +116,7 @@ class AccountBook:
         self._counter: int | None = None
         self._looked_at = self._failed_at = float("-inf")
         self._forgotten = 0  # grows whenever something is forgotten
+        self._asking = threading.Semaphore(MAX_ASKING)
         # Whether something was forgotten and what is kept then are one step: what a thread read
         # before a change must not be put where another thread has just forgotten it.
         self._keeping = threading.Lock()
@@ -246,6 +249,15 @@ class AccountBook:
         return None if account is None else self._noted(account, before)
 
     def _at_address(self, address: str) -> LiveAccount | _Shut | None:
+        """Whose address it is, asked for in turn: strangers may guess as many as they like."""
+        if not self._asking.acquire(timeout=ASK_SECONDS):
+            raise Transient("too many ask for addresses that are not known here")
+        try:
+            return self._asked_for(address)
+        finally:
+            self._asking.release()
+
+    def _asked_for(self, address: str) -> LiveAccount | _Shut | None:
         before = self._forgotten
         account = self._accounts().by_address(address)
         if account is None:

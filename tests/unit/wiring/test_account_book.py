@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -277,6 +278,32 @@ def between(process: Process, memory: Recent[Any, Any], change: Callable[[], obj
         put(key, value)
 
     memory.put = late  # type: ignore[method-assign]  # one late put
+
+
+def test_guesses_of_strangers_leave_connections_to_those_who_commit(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many guess at once, two ask the ledger; who is known meanwhile waits for nobody."""
+    monkeypatch.setattr(of_book, "ASK_SECONDS", 0.05)
+    assert process.secrets_at(ONE)
+    answer, began = threading.Event(), threading.Semaphore(0)
+
+    def slow(address: str) -> None:
+        began.release()
+        answer.wait(5.0)
+
+    process.accounts.by_address = slow  # type: ignore[method-assign]  # slow answers
+    guesses = ["d" * 26, "e" * 26]
+    with ThreadPoolExecutor(2) as strangers:
+        asked = strangers.map(process.secrets_at, guesses)
+        for _ in guesses:
+            assert began.acquire(timeout=5.0)
+        with pytest.raises(Transient, match="addresses"):
+            process.secrets_at(NEVER)
+        assert process.secrets_at(ONE) == ["s-one"]
+        answer.set()
+        assert list(asked) == [None, None]
+    assert process.secrets_at(NEVER) is None
 
 
 def test_many_changes_at_once_are_all_taken_up(
