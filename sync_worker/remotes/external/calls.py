@@ -275,7 +275,7 @@ class _Outcomes:
 
     def __call__(self, answer: Answer) -> SyncError | bool | None:
         for number, rule in enumerate(self.spec.errors):
-            if not _applies(rule, answer):
+            if answer.status not in rule.status or not _applies(rule, answer):
                 continue
             if rule.outcome == "retry" and self.is_write and _may_have_landed(answer):
                 return UnknownOutcome("the system asks to try again; the write may have landed")
@@ -297,8 +297,7 @@ class _Outcomes:
 
 
 def _applies(rule: ErrorRule, answer: Answer) -> bool:
-    if answer.status not in rule.status:
-        return False
+    """Whether a rule for this status speaks of such an answer."""
     # What is no JSON is not the system's: its rules say nothing of that.
     if answer.content is Content.OTHER and rule.outcome not in OUTCOMES_OF_ANY_FORM:
         return False
