@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, exists, insert, or_, select, update
 
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.hold_keys import source_hold_key
+from sync_worker.core.hold_reasons import NO_ACCOUNT
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import AccountState, Policy, Side, Site, SiteState, WixKind
 from sync_worker.core.words import MAX_NAMESPACE, MAX_WIX_ID, is_usable_id
@@ -49,8 +50,8 @@ class SiteAdmin:
     ) -> tuple[Site, list[int]]:
         """A new site, and the deliveries that had waited for it.
 
-        Without a connector it waits for an account. Raises Misconfigured if either name is taken,
-        or the first is no instance id.
+        Without a connector it waits for an account; with one, such a site is not new. Raises
+        Misconfigured if either name is taken, or the first is no instance id.
         """
         _refuse_unusable(instance_id)
         row = {
@@ -63,12 +64,16 @@ class SiteAdmin:
             "wix_api": str(wix_api),
         }
         with self._transactions.write() as connection:
-            _refuse_if_taken(connection, site.c.instance_id, instance_id, "instance_id")
             if connector:
                 _refuse_if_taken(connection, site.c.external_source, connector, "connector")
-            new = insert(site).values(row).returning(site.c.id)
-            site_id = connection.execute(new).scalar_one()
-            if fields:
+            waiting = _waiting(connection, instance_id)
+            if connector and waiting is not None:
+                site_id = _begin_waiting(connection, waiting, row, _checked_policy(policy or {}))
+            else:
+                _refuse_if_taken(connection, site.c.instance_id, instance_id, "instance_id")
+                new = insert(site).values(row).returning(site.c.id)
+                site_id = connection.execute(new).scalar_one()
+            if fields and not _maps_some(connection, site_id):
                 rows = [{"site_id": site_id, **from_field(field)} for field in fields]
                 connection.execute(insert(field_map).values(rows))
             added = site_by_id(connection, site_id)
@@ -77,7 +82,10 @@ class SiteAdmin:
         keys = [source_hold_key(Side.WIX, instance_id)]
         if connector:
             keys.append(source_hold_key(Side.EXTERNAL, connector))
-        return added, release_keys(self._transactions, keys)
+        released = release_keys(self._transactions, keys)
+        if waiting is not None:
+            released += release_reasons(self._transactions, (NO_ACCOUNT,), added)
+        return added, released
 
     def take_over(self, site_id: int, instance_id: str) -> tuple[Site, list[int]]:
         """The app is installed on a site that its owner's key has opened: all it has goes on.
@@ -205,6 +213,28 @@ def _refuse_unusable(instance_id: str) -> None:
             f"{instance_id[:MAX_WIX_ID]!r} is no instance id: it is at most {MAX_WIX_ID}"
             " characters that can be printed; Wix shows it to an installed app"
         )
+
+
+def _waiting(connection: Connection, instance_id: str) -> Any:
+    """The row of a site that has had no connector and no account yet, if it is one."""
+    waits = (site.c.connector == "") & site.c.external_source.is_(None)
+    found = select(site.c.id, site.c.policy).where(site.c.instance_id == instance_id, waits)
+    return connection.execute(found.with_for_update()).first()
+
+
+def _maps_some(connection: Connection, site_id: int) -> bool:
+    is_there = exists().where(field_map.c.site_id == site_id)
+    return bool(connection.execute(select(is_there)).scalar_one())
+
+
+def _begin_waiting(
+    connection: Connection, waiting: Any, row: Mapping[str, Any], policy: Mapping[str, str]
+) -> int:
+    """It gets its connector; what was chosen for it meanwhile stays."""
+    given = {name: row[name] for name in ("connector", "external_source", "wix_api")}
+    changed = update(site).where(site.c.id == waiting.id)
+    connection.execute(changed.values(**given, policy={**waiting.policy, **policy}))
+    return int(waiting.id)
 
 
 def _refuse_if_taken(connection: Connection, column: Any, name: str, what: str) -> None:

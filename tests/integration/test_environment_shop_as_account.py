@@ -9,6 +9,7 @@ import pytest
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Site
 from sync_worker.ledger.database import open_engine
+from sync_worker.manifest.default_field import default_field
 from sync_worker.services.accounts.accounts import Accounts
 from sync_worker.services.accounts.environment import refuse_shop_of_account
 from tests.integration.account_ground import SEALER, AccountGround, small_manifest
@@ -60,3 +61,15 @@ def test_no_site_gets_it_from_the_environment_beside_its_account(ground: Account
     service(ground).add(other, "small-shop", SAME_SHOP, "ada")
     with pytest.raises(Misconfigured, match="serves site 1 already"):
         refuse_shop_of_account(ground.admin, ground.connectors.code_of("small-shop"))
+
+
+def test_site_that_waits_gets_it_from_its_operator(ground: AccountGround) -> None:
+    waiting, _ = ground.admin.sites.add("instance-1", "", [], {"deletes": "ignore"})
+    manifest = ground.connectors.manifest("small-shop")
+    fields = [default_field(manifest, waiting.wix_api)]
+    added, _ = ground.admin.sites.add("instance-1", "small-shop", fields, {"direction": "to_wix"})
+    assert (added.id, added.external_source, added.is_at_work) == (waiting.id, "small-shop", True)
+    assert (added.policy.deletes, added.policy.direction) == ("ignore", "to_wix")
+    assert len(added.fields) == 1
+    with pytest.raises(Misconfigured, match="belongs to site 1 already"):
+        ground.admin.sites.add("instance-1", "small-shop", fields)
