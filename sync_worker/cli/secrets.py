@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import click
 
 from sync_worker.cli.options import JSON
@@ -64,12 +66,32 @@ def check(as_json: bool) -> None:
 def rotate(batch: int, as_json: bool) -> None:
     """Seal every secret anew for the first key, in batches, while everything runs.
 
-    It may be stopped and started again: what is sealed for the first key already stays as it is.
+    Every gateway and worker needs that key first: start them again before. It may be stopped and
+    started again: what is sealed for the first key already stays as it is.
     Status 1 if one does not open.
     """
     settings = wiring().settings
-    resealing = Resealing(wiring().admin.sealed, opener(settings))
+    ours = opener(settings)
+    if wiring().admin.sealed.keys_in_use().keys() - {ours.current_id}:
+        _name_processes(ours.current_id)
+    resealing = Resealing(wiring().admin.sealed, ours)
     _end(resealing.rotate(sealer(settings), batch), as_json=as_json)
+
+
+def _name_processes(key_id: str) -> None:
+    """A process takes up its keys as it starts; what it cannot open from now on waits."""
+    alive = [one for one in wiring().admin.heartbeats.all() if one.is_alive]
+    if not alive:
+        return
+    say(
+        f"every process needs key {key_id}: ratings of accounts wait (account_locked) at one that"
+        " started before SECRETS_KEY held it; start them again before, or now:",
+        err=True,
+        fg="yellow",
+    )
+    for one in alive[:SHOWN]:
+        began = datetime.fromtimestamp(one.started_at, UTC)
+        say(f"  {one.kind} on {one.name}, started {began:%Y-%m-%d %H:%M} UTC", err=True)
 
 
 def _end(done: Sealed, *, as_json: bool) -> None:

@@ -109,6 +109,7 @@ def _of_ledger(wiring: Known) -> Evidence:
         waiting=admin.standing.waiting(),
         locked_accounts=shut.accounts,
         keys_reason=shut.reason,
+        locked_holds=admin.standing.locked_holds(),
     )
 
 

@@ -50,6 +50,24 @@ def locked_accounts(evidence: Evidence) -> Iterator[Trouble]:
             f" {evidence.keys_reason}; their deliveries wait",
             KEY_STEP,
         )
+        return
+    for site in evidence.sites:
+        named = (site.source, site.instance_id)
+        held = sum(evidence.locked_holds.get(source, 0) for source in named)
+        if not held:
+            continue
+        yield Trouble(
+            TroubleKind.ACCOUNTS_LOCKED,
+            f"{_held(held)} of site {site.id} (account_locked): our keys open what its account"
+            " gave, those of a worker did not",
+            "start gateways and workers again with the SECRETS_KEY that is set here; what is held"
+            " goes on within a minute",
+            source=site.source,
+        )
+
+
+def _held(count: int) -> str:
+    return "1 delivery is held" if count == 1 else f"{count} deliveries are held"
 
 
 def paused_accounts(evidence: Evidence) -> Iterator[Trouble]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sync_worker.ledger.accounts.site_sides import FailingAccount
 from sync_worker.ledger.administration.door_counts import DoorSource
@@ -56,7 +56,8 @@ class Evidence:
     cannot be read. ``clock_ahead``: the database's, of ours.
     ``sources``: those whose webhooks the gateway takes. ``connectors``: those that the
     environment sets up, ``None``: not read. ``locked_accounts``: how many accounts have secrets
-    that do not open; ``keys_reason``: why.
+    that do not open with our keys; ``keys_reason``: why. ``locked_holds``: how many deliveries of
+    which source a worker holds since they do not open with its keys.
     """
 
     now: float
@@ -79,3 +80,4 @@ class Evidence:
     connectors: frozenset[str] | None = None
     locked_accounts: int = 0
     keys_reason: str = ""
+    locked_holds: Mapping[str, int] = field(default_factory=dict)

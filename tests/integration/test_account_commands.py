@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 
+from sync_worker.core.processes import Process, ProcessKind
 from sync_worker.ledger.accounts.sealing import Opener, new_key, public_of
+from sync_worker.ledger.administration.heartbeats import SqlHeartbeats
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.transactions import Transactions
 from tests.commands import run_command
 
 INSTANCE = "11111111-0000-4000-8000-00000000000{}"
@@ -239,6 +243,20 @@ def test_another_key_seals_all_anew_and_the_old_one_may_go(shell: Shell) -> None
     assert status == 1
     assert len(json.loads(out)["locked"]) == 6
     assert Opener([old])
+
+
+def test_rotation_names_processes_that_may_not_have_the_new_key(shell: Shell) -> None:
+    """They took up their keys as they started: what is sealed anew would lock there."""
+    shell.add(1)
+    key_file = shell.folder / "home" / "secrets_key"
+    key_file.write_text(f"{new_key()}\n{key_file.read_text()}")
+    engine = open_engine(f"sqlite:///{shell.folder / 'home' / 'ledger.db'}")
+    SqlHeartbeats(Transactions(engine)).note(Process(ProcessKind.WORKER, "host-7", 70))
+    engine.dispose()
+    status, _, said = shell.run("secrets", "rotate")
+    assert (status, "worker on host-7 (pid 70)" in said) == (0, True)
+    assert "start them again before" in said
+    assert "host-7" not in shell.run("secrets", "rotate")[2]
 
 
 def _sealed(**counts: int) -> dict[str, Any]:

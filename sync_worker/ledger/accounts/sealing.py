@@ -71,6 +71,11 @@ class Opener:
         """Of its keys, as sealed texts name them."""
         return frozenset(self._keys)
 
+    @property
+    def current_id(self) -> str:
+        """Of the key that seals."""
+        return self._current
+
     def opened(self, sealed: str, *, account: str, name: str) -> str:
         """The secret. Raises CannotOpen."""
         key_id, public, token = _parts(sealed)

@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, case, exists, func, select
 
+from sync_worker.core.hold_reasons import ACCOUNT_LOCKED
 from sync_worker.core.ports.inbox import CREATE_ACCEPTED, RATE_LIMITED
-from sync_worker.core.values import AccountState, IntentState, SiteState
+from sync_worker.core.values import AccountState, InboxState, IntentState, SiteState
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.statements.inbox import OPEN
 from sync_worker.ledger.statements.runs import DONE, RUNNING, is_whole
@@ -114,6 +115,13 @@ class SqlStanding:
         fresh &= inbox.c.reason.not_in((RATE_LIMITED, CREATE_ACCEPTED))
         with self._transactions.read() as connection:
             return connection.execute(select(inbox.c.id).where(fresh).limit(1)).first() is not None
+
+    def locked_holds(self) -> dict[str, int]:
+        """How many deliveries of each source are held as no worker's key opens its account."""
+        held = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.reason == ACCOUNT_LOCKED)
+        counted = select(inbox.c.source, func.count()).where(held).group_by(inbox.c.source)
+        with self._transactions.read() as connection:
+            return {source: int(number) for source, number in connection.execute(counted)}
 
     def waiting(self) -> list[Waiting]:
         """What is on its way, by source. Not what waits for a create that was accepted."""

@@ -131,6 +131,13 @@ def test_standing_of_a_site_knows_its_revoked_account(fleet: Fleet) -> None:
     assert (standing.account, standing.source) == (AccountState.NEW, given.source)
 
 
+def test_what_is_held_for_a_key_is_counted_by_source(fleet: Fleet) -> None:
+    assert fleet.admin.standing.locked_holds() == {}
+    waits = a_delivery(1)
+    fleet.ledger.inbox.hold([fleet.ledger.inbox.store(waits).inbox_id], "account_locked")
+    assert fleet.admin.standing.locked_holds() == {waits.source: 1}
+
+
 def test_two_who_give_one_account_at_once_do_not_both_get_it(fleet: Fleet) -> None:
     sites = [fleet.site(number) for number in range(4)]
 

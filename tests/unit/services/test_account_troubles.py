@@ -47,6 +47,16 @@ def test_locked_accounts_are_one_sentence_with_the_next_step() -> None:
     assert "SECRETS_KEY" in locked.next_step
 
 
+def test_ratings_that_a_worker_holds_for_its_key_are_told_by_site() -> None:
+    """Whatever the key of whoever asks opens."""
+    site = a_site(2, source="woocommerce/a", instance_id="instance-2")
+    holds = {"woocommerce/a": 2, "instance-2": 1}
+    found = troubles(Evidence(now=0.0, sites=[a_site(1), site], locked_holds=holds))
+    (locked,) = (one for one in found if one.kind is TroubleKind.ACCOUNTS_LOCKED)
+    assert locked.sentence.startswith("3 deliveries are held of site 2 (account_locked)")
+    assert "start gateways and workers again" in locked.next_step
+
+
 def test_fleet_s_many_pauses_are_shown_as_some_and_their_number() -> None:
     sites = [a_site(number, AccountState.PAUSED) for number in range(1, 101)]
     found = troubles(Evidence(now=0.0, sites=sites))
