@@ -97,6 +97,18 @@ def test_failed_step_says_why_and_succeeds_once_it_is_mended(shop: Shop) -> None
     assert progress.line(Step.CATALOGUES).state is StepState.DONE
 
 
+def test_yes_to_no_pairs_is_not_enough_where_nothing_is_mapped(shop: Shop) -> None:
+    """Nothing of such a site could cross: whoever wants that skips the step, with a reason."""
+    assert shop.box.platform is not None
+    shop.box.platform.catalogue, shop.box.wix.catalog.products = [], []
+    following = service(shop).go_on(shop.site, ME, ASKS).following
+    assert following is not None
+    assert (following.step, following.state) == (Step.PAIRS, StepState.WAITS)
+    assert f"onboard skip pairs --site {shop.site.id} --why" in following.words
+    service(shop).skip(shop.site, Step.PAIRS, "mapped later", ME)
+    assert service(shop).go_on(shop.site, ME, ASKS).is_finished
+
+
 def test_step_may_be_skipped_with_a_reason_and_done_again(shop: Shop) -> None:
     onboarding = service(shop)
     onboarding.go_on(shop.site, ME)

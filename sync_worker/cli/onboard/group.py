@@ -132,6 +132,8 @@ def _next_words(line: StepLine, site_id: int) -> str:
     match line.step:
         case Step.ACCOUNT:
             return f"ratings-sync account add {site_id} --connector NAME, then {run_it}"
+        case Step.PAIRS if not wiring().admin.proposals.counts(site_id):
+            return f"ratings-sync map entities import FILE --site {site_id}, then {run_it}"
         case step if step in ASKS and line.state is StepState.WAITS:
             return f"{run_it} --confirm {step}"
         case _:

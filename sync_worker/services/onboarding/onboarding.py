@@ -51,7 +51,6 @@ class Onboarding:
             Step.PROBE: live.probe,
             Step.WEBHOOKS: live.webhooks,
             Step.CATALOGUES: self._catalogues,
-            Step.PAIRS: self._pairs,
             Step.SCALE: live.scale,
             Step.DRY_RUN: live.dry_run,
             Step.START: live.start,
@@ -125,8 +124,8 @@ class Onboarding:
 
     def _answered(self, step: Step, site: Site, is_confirmed: bool) -> Result:
         """A step that needs a yes shows what it would do until it has one. Raises SyncError."""
-        if step is Step.PAIRS and is_confirmed:
-            return self._confirmed_pairs(site)
+        if step is Step.PAIRS:
+            return self._pairs(site, is_confirmed=is_confirmed)
         # The start is nothing but its act.
         if step is Step.START and not is_confirmed:
             return Result(StepState.WAITS, "everything is ready: say yes to the start")
@@ -160,9 +159,11 @@ class Onboarding:
             words += f", {looked.mapped} mapped by auto_map={site.policy.auto_map}"
         return Result(StepState.DONE, words)
 
-    def _pairs(self, site: Site) -> Result:
+    def _pairs(self, site: Site, *, is_confirmed: bool) -> Result:
         """Shown for a yes; with nothing proposed, what is mapped already will do."""
         proposed = self._admin.proposals.counts(site.id)
+        if proposed and is_confirmed:
+            return self._confirmed_pairs(site)
         if proposed:
             by = ", ".join(f"{many} by {way}" for way, many in sorted(proposed.items()))
             return Result(StepState.WAITS, f"{sum(proposed.values())} pairs to confirm: {by}")
@@ -173,8 +174,9 @@ class Onboarding:
             return Result(StepState.DONE, f"{mapped} things are mapped")
         return Result(
             StepState.WAITS,
-            "nothing is mapped and nothing proposed: `ratings-sync map entities import FILE`, or"
-            " skip this step; what is not mapped waits until it is",
+            "nothing is mapped and nothing proposed, so no rating can cross: `ratings-sync map"
+            f" entities import FILE --site {site.id}`, or `ratings-sync onboard skip pairs --site"
+            f" {site.id} --why TEXT`; what is not mapped waits until it is",
         )
 
     def _confirmed_pairs(self, site: Site) -> Result:
