@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from sync_worker.config import Settings
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.values import Site
 from sync_worker.manifest.loader import (
     account_manifests,
     load_manifest,
@@ -78,13 +79,22 @@ class Connectors:
             return load_manifest(self._codes[name].file, self._environ)
         raise _unknown(name)
 
+    def lost(self, site: Site) -> str:
+        """Of a site whose shop the environment does not hold any more, for a log or a terminal."""
+        code = self.code_of(site.connector).code
+        names = [setting.name_in_environment(code.id) for setting in code.settings]
+        return (
+            f"site {site.id} uses connector {code.id}, and {names[0]} is not set, nor another of"
+            " its settings: nothing of it crosses, and its webhooks find nobody"
+        )
+
     @property
     def serve_accounts(self) -> bool:
         """Whether shops give what they have as accounts, too."""
         return has_keys(self._settings)
 
     @property
-    def names(self) -> Collection[str]:
+    def names(self) -> Set[str]:
         """Of all that CONNECTORS names, for accounts too. Raises Misconfigured."""
         return self._codes.keys()
 

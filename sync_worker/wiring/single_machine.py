@@ -55,4 +55,6 @@ def check_all(say: Callable[[str], None], environ: Mapping[str, str]) -> None:
         # Whose key is lost, others go on.
         elif made := make_key_file(settings, in_use):
             say(made)
-        _ = parts.manifests
+        for connector in parts.connectors.names - parts.manifests.keys():
+            for site in parts.admin.sites.of_environment(connector):
+                say(parts.connectors.lost(site))

@@ -117,3 +117,14 @@ def test_gateway_and_worker_say_it_in_one_line_at_their_start(
     wiring.close()
     assert [line["event"] for line in lines] == ["accounts_locked"]
     assert "the secrets of 1 account do not open" in lines[0]["why"]
+
+
+def test_site_whose_shop_left_the_environment_is_told_of(environ: dict[str, str]) -> None:
+    checked(environ)
+    wiring = Wiring(load_settings(environ), environ)
+    wiring.admin.sites.add("instance-1", "woocommerce", [])
+    wiring.close()
+    without = {name: text for name, text in environ.items() if not name.startswith("WOO_")}
+    (said,) = checked(without)
+    assert "site 1 uses connector woocommerce, and WOO_BASE_URL is not set" in said
+    assert checked(environ) == []
