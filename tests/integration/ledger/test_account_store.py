@@ -399,9 +399,15 @@ def test_changed_secret_has_a_refused_account_asked_at_once(fleet: Fleet) -> Non
     assert not fleet.other.site_sides.are_due()
     fleet.store.change(given.public_id, AccountChange(sealed={"token": "right"}), actor=ACTOR)
     assert fleet.other.site_sides.are_due()
-    fleet.ledger.site_sides.fail(SiteSide(given.site_id, Side.EXTERNAL), [], "401")
-    fleet.store.revoke(given.public_id, ACTOR)
-    fleet.give(fleet.admin.sites.find("1"), sealed={"token": "right"})
+
+
+def test_new_account_of_a_refused_site_is_asked_at_once(fleet: Fleet) -> None:
+    site = fleet.site()
+    wrong = fleet.give(site, sealed={"token": "wrong"})
+    fleet.ledger.site_sides.fail(SiteSide(site.id, Side.EXTERNAL), [], "401")
+    fleet.store.revoke(wrong.public_id, ACTOR)
+    assert not fleet.other.site_sides.are_due()
+    fleet.give(site, sealed={"token": "right"})
     assert fleet.other.site_sides.are_due()
 
 
