@@ -238,6 +238,8 @@ def move_deliveries(connection: Connection, side: Side, old: str, new: str) -> N
     same_id = there.c.dedupe_id == inbox.c.dedupe_id
     same_hint = there.c.dedupe_id.is_(None) & inbox.c.dedupe_id.is_(None)
     same_hint &= (there.c.remote_id == inbox.c.remote_id) & (there.c.change == inbox.c.change)
+    # A look that has begun does not serve for what is told after it.
+    same_hint &= there.c.state == str(InboxState.NEW)
     has_twin = exists().where(is_twin, same_id | same_hint)
     connection.execute(update(inbox).where(is_old, ~has_twin).values(source=new))
     # What is there under the new name, too, serves for both.

@@ -25,6 +25,7 @@ from sync_worker.core.values import (
 )
 from sync_worker.core.values.catalogue import ProposedPair
 from sync_worker.ledger.accounts.audit import write_audit
+from sync_worker.ledger.accounts.late import follow_account
 from sync_worker.ledger.accounts.store import SqlAccountStore, StaleVersion, new_public_id
 from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.administration.site_faults import SqlSiteFaults
@@ -239,6 +240,26 @@ def test_what_another_shop_told_ends_unread(fleet: Fleet, connector: str) -> Non
     assert fleet.admin.onboarding.steps(site.id) == {}
     assert fleet.ledger.sweeps.begin(site.id, RunKind.POLL) is not None
     assert right.identity == "right-shop"
+
+
+def test_late_hint_is_looked_at_though_an_older_one_has_ended(fleet: Fleet) -> None:
+    """The same record changed again: a look that is over does not serve for it."""
+    site = fleet.site()
+    old = fleet.give(site)
+    fleet.store.revoke(old.public_id, ACTOR)
+    today = fleet.give(site)
+    thin = a_delivery(1, side=Side.EXTERNAL, dedupe_id=None, revision=None)
+    fleet.ledger.inbox.store(replace(thin, source=today.source))
+    with fleet.ledger.transactions.write() as connection:
+        connection.execute(text("UPDATE inbox SET state = 'done', closed_at = 1"))
+    late = replace(thin, source=old.source)
+    again = fleet.ledger.inbox.store(late).inbox_id
+    fleet.ledger.inbox.hold([again], "unknown_site")
+    assert follow_account(fleet.ledger.transactions, again, late) is None
+    with fleet.ledger.engine.connect() as connection:
+        found = connection.execute(text("SELECT source, state FROM inbox ORDER BY id")).all()
+    assert found[1].source == today.source
+    assert found[1].state != "superseded"
 
 
 def test_late_delivery_follows_a_shop_that_has_another_name(fleet: Fleet) -> None:
