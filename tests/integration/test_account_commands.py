@@ -159,12 +159,23 @@ def test_account_is_changed_paused_and_resumed_by_its_version(shell: Shell) -> N
     assert "account: paused, woocommerce/" in shell.good("site", "show")
     row = shell.told("site", "list")[0]
     assert (row["state"], row["account_state"]) == ("paused", "paused")
-    assert shell.told("account", "resume", "1")["state"] == "active"
+    said = shell.good("account", "show", "1")
+    assert "its site is paused: nothing" in said
+    shell.good("site", "resume")
+    assert "its site" not in shell.good("account", "show", "1")
+    # Nobody has seen yet that what it gives works.
+    resumed = shell.told("account", "resume", "1")
+    assert resumed["state"] == "new"
+    assert shell.told("account", "resume", "1")["version"] == resumed["version"]
     changes = shell.told("account", "history", "1")["changes"]
     words = ("resume", "pause", "set", "add")
     assert [one["what"] for one in changes] == [f"account.{word}" for word in words]
     assert changes[2]["after"]["secrets"] == ["webhook_secret"]
     assert all(one["actor"].startswith("cli:") for one in changes)
+    told = shell.good("account", "history", "1")
+    assert "account.set  webhook_secret" in told
+    assert "x09" not in told + shell.good("account", "list")
+    assert "no account here" in shell.run("account", "list", "--state", "failing")[2]
 
 
 def _file(shell: Shell) -> Path:

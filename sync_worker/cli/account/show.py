@@ -8,16 +8,16 @@ from sync_worker.cli.account.options import ACCOUNT, the_account
 from sync_worker.cli.account.shown import document, line, say_account
 from sync_worker.cli.options import JSON, NUMBER, PAGE_AFTER, PAGE_LIMIT
 from sync_worker.cli.output import print_json, say
-from sync_worker.core.values import AccountState
-from sync_worker.services.accounts.standing import their_sites
+from sync_worker.core.values import AccountState, AuditEntry
+from sync_worker.services.accounts.standing import FAILING, their_sites
 from sync_worker.wiring import wiring
 
-STATES = click.Choice([str(state) for state in AccountState])
+STATES = click.Choice([*(str(state) for state in AccountState), FAILING])
 
 
 @click.command("list", epilog="Example: ratings-sync account list --state paused --json")
 @click.option("--connector", metavar="NAME", help="Only those of this connector.")
-@click.option("--state", type=STATES, help="Only those; without it all but the revoked.")
+@click.option("--state", type=STATES, help="Only those; without it all, revoked ones too.")
 @PAGE_AFTER
 @PAGE_LIMIT
 @JSON
@@ -25,8 +25,11 @@ def list_accounts(
     connector: str | None, state: str | None, after: int, limit: int, as_json: bool
 ) -> None:
     """Accounts in pages, with how each of them stands."""
-    wanted = AccountState(state) if state else None
-    found = wiring().accounts.page(after, limit, connector=connector, state=wanted)
+    is_failing = state == FAILING
+    wanted = AccountState(state) if state and not is_failing else None
+    found = wiring().accounts.page(
+        after, limit, connector=connector, state=wanted, is_failing=is_failing
+    )
     sites = their_sites(wiring().admin.site_pages, found)
     following = found[-1].id if len(found) == limit else None
     if as_json:
@@ -69,7 +72,15 @@ def audit(name: str, before: int | None, limit: int, as_json: bool) -> None:
         return
     for entry in found:
         why = f" ({entry.why})" if entry.why else ""
-        changed = ", ".join(sorted({*entry.before, *entry.after}))
-        say(f"{entry.at:%Y-%m-%d %H:%M:%S} UTC\t{entry.actor}\t{entry.what}\t{changed}{why}")
+        when = f"{entry.at:%Y-%m-%d %H:%M:%S} UTC"
+        say(f"{when}  {entry.actor}  {entry.what}  {_changed(entry)}{why}")
     if following is not None:
         click.echo(f"more: --before {following}", err=True)
+
+
+def _changed(entry: AuditEntry) -> str:
+    """The names of what changed; secrets by their names, too."""
+    names = {*entry.before, *entry.after}
+    for values in (entry.before, entry.after):
+        names |= set(values.get("secrets", ()))
+    return ", ".join(sorted(names - {"secrets"}))

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sync_worker.cli.output import say
-from sync_worker.core.values import Account, Site
+from sync_worker.core.values import Account, Site, SiteState
 from sync_worker.services.accounts.standing import address_of, state_words, their_sites
 from sync_worker.wiring import wiring
 
@@ -38,9 +38,14 @@ def document(account: Account, site: Site | None = None) -> dict[str, Any]:
 def line(account: Account, site: Site) -> str:
     """One account in a list."""
     state = state_words(account, site)
-    if not site.is_at_work:
+    if _is_at_rest(site):
         state += f" (site {site.state})"
-    return f"{account.public_id}\t{account.site_id}\t{account.connector}\t{state}"
+    return f"{account.public_id}  {account.site_id}  {account.connector}  {state}"
+
+
+def _is_at_rest(site: Site) -> bool:
+    """Whether a site rests for a reason of its own, whatever its account does."""
+    return not site.is_at_work and site.state is not SiteState.ACTIVE
 
 
 def say_account(account: Account, site: Site | None = None) -> None:
@@ -50,7 +55,7 @@ def say_account(account: Account, site: Site | None = None) -> None:
     say(f"  {account.connector}, {state_words(account, site)}, version {account.version}")
     if account.paused_why:
         say(f"  paused: {account.paused_why}")
-    if not site.is_at_work:
+    if _is_at_rest(site):
         say(f"  its site is {site.state}: nothing of it is worked on")
     for name, text in sorted(account.settings.items()):
         say(f"  {name}: {text}")

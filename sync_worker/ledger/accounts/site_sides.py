@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, select, tuple_, update
+from sqlalchemy import Connection, case, exists, select, tuple_, update
 
 from sync_worker.core.hold_keys import account_hold_key
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.site_sides import ACCOUNT_FAILING, PROBE_SECONDS
-from sync_worker.core.values import InboxState, Side, SideState, Site, SiteSide
-from sync_worker.ledger.accounts.tables import site_side
+from sync_worker.core.values import AccountState, InboxState, Side, SideState, Site, SiteSide
+from sync_worker.ledger.accounts.tables import account, site_side
 from sync_worker.ledger.rows import fitting
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.inbox import close_rows, is_of_site, release_deliveries
@@ -116,6 +116,14 @@ def ask_soon(connection: Connection, site_id: int) -> None:
     """What a site gave for its external side has changed: if it was refused, it is asked now."""
     refused = _is(SiteSide(site_id, Side.EXTERNAL)) & (site_side.c.state == FAILING)
     connection.execute(update(site_side).where(refused).values(next_probe_at=ledger_now()))
+
+
+def its_shop_refuses() -> Any:
+    """Of a row of ``account`` at work: whether its external system refuses our credentials."""
+    is_its = (site_side.c.site_id == account.c.site_id) & (site_side.c.side == str(Side.EXTERNAL))
+    at_work = [str(AccountState.NEW), str(AccountState.ACTIVE)]
+    fails = exists().where(is_its, site_side.c.state == FAILING)
+    return fails & account.c.state.in_(at_work)
 
 
 def failing_accounts(connection: Connection) -> list[FailingAccount]:

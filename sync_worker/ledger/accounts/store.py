@@ -49,7 +49,7 @@ from sync_worker.ledger.accounts.reading import (
     read_accounts,
     read_sealed,
 )
-from sync_worker.ledger.accounts.site_sides import ask_soon
+from sync_worker.ledger.accounts.site_sides import ask_soon, its_shop_refuses
 from sync_worker.ledger.accounts.tables import account, account_address, account_change
 from sync_worker.ledger.administration.held import release_reasons
 from sync_worker.ledger.process_tables import site_fault
@@ -103,6 +103,8 @@ class SqlAccountStore:
         limit: int = PAGE,
         connector: str | None = None,
         state: AccountState | None = None,
+        *,
+        is_failing: bool = False,
     ) -> list[Account]:
         """A page of accounts in the order in which they were given; ``after``: the id before it."""
         found = select(account).where(account.c.id > after)
@@ -110,6 +112,8 @@ class SqlAccountStore:
             found = found.where(account.c.connector == connector)
         if state is not None:
             found = found.where(account.c.state == str(state))
+        if is_failing:
+            found = found.where(its_shop_refuses())
         with self._transactions.read() as connection:
             return read_accounts(connection, found.order_by(account.c.id).limit(limit))
 

@@ -6,26 +6,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, case, exists, func, select
+from sqlalchemy import Connection, case, func, select
 
 from sync_worker.core.values import (
     AccountState,
     InboxState,
     LinkState,
     Side,
-    SideState,
     Site,
     SiteState,
 )
-from sync_worker.ledger.accounts.tables import account, site_side
+from sync_worker.ledger.accounts.site_sides import its_shop_refuses
+from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.statements.inbox import OPEN
 from sync_worker.ledger.statements.sites import read_sites
 from sync_worker.ledger.tables import inbox, link, site
 from sync_worker.ledger.transactions import Transactions
 
 MAX_PAGE = 500
-EXTERNAL = str(Side.EXTERNAL)
-AT_WORK = (str(AccountState.NEW), str(AccountState.ACTIVE))
 IN_USE = account.c.state != str(AccountState.REVOKED)
 
 
@@ -83,10 +81,7 @@ class SitePages:
 
     def account_counts(self) -> dict[str, int]:
         """How many accounts stand so, of those that are in use; what is failing is one word."""
-        is_its = (site_side.c.site_id == account.c.site_id) & (site_side.c.side == EXTERNAL)
-        fails = exists().where(is_its, site_side.c.state == str(SideState.FAILING))
-        is_failing = fails & account.c.state.in_(AT_WORK)
-        word = case((is_failing, "failing"), else_=account.c.state).label("word")
+        word = case((its_shop_refuses(), "failing"), else_=account.c.state).label("word")
         counted = select(word, func.count().label("number")).where(IN_USE).group_by(word)
         with self._transactions.read() as connection:
             return {row.word: row.number for row in connection.execute(counted)}

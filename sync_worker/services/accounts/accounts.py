@@ -112,9 +112,14 @@ class Accounts:
         *,
         connector: str | None = None,
         state: AccountState | None = None,
+        is_failing: bool = False,
     ) -> Sequence[Account]:
-        """Accounts behind that number, in the order in which they were added."""
-        return self.store.listed(after, min(limit, MAX_PAGE), connector, state)
+        """Accounts behind that number, in the order in which they were added.
+
+        ``is_failing``: only those whose external system refuses us.
+        """
+        most = min(limit, MAX_PAGE)
+        return self.store.listed(after, most, connector, state, is_failing=is_failing)
 
     def change(
         self,
@@ -194,9 +199,13 @@ class Accounts:
         return self._changed(account, change, actor, version, why)
 
     def resume(self, account: Account, actor: str, *, version: int | None = None) -> Account:
-        """What waited is on its way again."""
+        """What waited is on its way again; one that was not paused stays as it is."""
         refuse_revoked(account)
-        change = AccountChange(state=AccountState.ACTIVE, paused_why="")
+        is_stale = version not in (None, account.version)
+        if account.state is not AccountState.PAUSED and not is_stale:
+            return account
+        state = AccountState.ACTIVE if account.probe.get("good") else AccountState.NEW
+        change = AccountChange(state=state, paused_why="")
         return self._changed(account, change, actor, version)
 
     def note_probe(self, account: Account, said: Mapping[str, Any], actor: str) -> Account:

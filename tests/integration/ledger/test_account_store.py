@@ -139,6 +139,15 @@ def test_what_is_held_for_a_key_is_counted_by_source(fleet: Fleet) -> None:
     assert fleet.admin.standing.locked_holds() == {waits.source: 1}
 
 
+def test_failing_accounts_are_listed_by_the_state_that_is_shown(fleet: Fleet) -> None:
+    given = fleet.give(fleet.site(1))
+    fleet.give(fleet.site(2), "https://another")
+    fleet.ledger.site_sides.fail(SiteSide(given.site_id, Side.EXTERNAL), [], "401")
+    listed = fleet.store.listed(is_failing=True)
+    assert [one.public_id for one in listed] == [given.public_id]
+    assert len(fleet.store.listed()) == 2
+
+
 def test_two_who_give_one_account_at_once_do_not_both_get_it(fleet: Fleet) -> None:
     sites = [fleet.site(number) for number in range(4)]
 
