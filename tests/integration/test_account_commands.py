@@ -280,6 +280,19 @@ def test_installation_without_accounts_needs_no_key(shell: Shell) -> None:
     assert "SECRETS_KEY, and it is not set" in shell.bad("secrets", "check")
 
 
+def test_site_of_the_environment_and_a_revoked_account_are_told_as_such(shell: Shell) -> None:
+    """Neither is sent to a command that refuses it."""
+    shop = {f"WOO_{name.upper()}": text for name, text in SHOP.items()}
+    shell.environ |= {**shop, "CONNECTORS": "woocommerce"}
+    shell.good("site", "add", INSTANCE.format(1), "--connector", "woocommerce")
+    said = shell.bad("account", "show", "1")
+    assert "site 1 uses connector woocommerce with the settings of the environment" in said
+    assert "account add" not in said
+    shell.add(2)
+    shell.good("account", "revoke", "2", "--yes")
+    assert shell.told("account", "show", "2")["state"] == "revoked"
+
+
 def test_key_that_is_none_is_told_in_one_line_without_it(shell: Shell) -> None:
     shell.environ["SECRETS_KEY"] = "canary-key-1"
     site = ("account", "add", INSTANCE.format(1), "--new-site", "--connector", "woocommerce")

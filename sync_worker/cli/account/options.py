@@ -62,13 +62,23 @@ def the_account(name: str) -> Account:
     store, address = wiring().accounts.store, ADDRESS.fullmatch(name)
     if address is not None:
         found = store.by_address(address[1])
-    else:
-        # A revoked one is still there to be looked at.
-        found = store.by_public_id(name) or store.of_site(wiring().admin.sites.find(name).id)
+        if found is None:
+            raise Misconfigured("this address is of no account, or of one that is revoked")
+        return found
+    return store.by_public_id(name) or _of_site(name)
+
+
+def _of_site(name: str) -> Account:
+    """The account of a site; a revoked one is still there to be looked at."""
+    site = wiring().admin.sites.find(name)
+    if site.has_implicit_account:
+        raise Misconfigured(
+            f"site {site.id} uses connector {site.connector} with the settings of the environment:"
+            " they are changed there; `ratings-sync site show` and `ratings-sync doctor` tell of it"
+        )
+    found = wiring().accounts.store.last_of_site(site.id)
     if found is not None:
         return found
-    if address is not None:
-        raise Misconfigured("this address is of no account, or of one that is revoked")
     raise Misconfigured(
         f"site {name[:64]} has no account: ratings-sync account add {name[:64]} --connector NAME"
     )
