@@ -23,7 +23,6 @@ from sync_worker.core.ports.doorbell import Bell
 from sync_worker.core.ports.inbox import (
     ERASED,
     OTHER_API,
-    RATE_LIMITED,
     TRACK_AFTER,
     UNKNOWN_SITE,
     WORKER_DIED,
@@ -138,7 +137,7 @@ class Intake:
 
     def _wait_for_slot(self, delivery: Delivery) -> Outcome:
         """It comes again in a moment, as what waits for a budget does."""
-        self.ledger.inbox.defer([delivery.id], SLOT_PAUSE_SECONDS, RATE_LIMITED, is_failure=False)
+        self.ledger.inbox.wait_for_slot(delivery.id, SLOT_PAUSE_SECONDS)
         return Outcome(OutcomeKind.RATE_LIMITED)
 
     def _take_up_tracked(self, delivery: Delivery, site: Site | None) -> Outcome:

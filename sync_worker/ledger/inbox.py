@@ -231,6 +231,10 @@ class SqlInbox:
                 connection.execute(update(inbox).where(inbox.c.id == row.id).values(later))
                 _tell_wait(row.id, reason, attempts, delay, is_failure=is_failure)
 
+    def wait_for_slot(self, inbox_id: int, seconds: float) -> None:
+        with self._transactions.write() as connection:
+            deliveries.let_wait(connection, inbox_id, seconds)
+
     def due(self, limit: int) -> list[int]:
         return self.due_in_lanes(limit).all
 
@@ -269,15 +273,8 @@ class SqlInbox:
         return Look.GIVEN_UP if is_last else Look.BEGUN
 
     def end_look(self, delivery: Delivery, *, is_busy: bool = False) -> None:
-        is_noted = inbox.c.state.in_(OPEN) & (inbox.c.unended > TRACK_AFTER)
-        ended: dict[str, Any] = {"unended": 0, "next_attempt_at": ledger_now() + SWEPT_SECONDS}
-        # Another run has the link. This look tells nothing of the delivery, so its signs stay.
-        if is_busy:
-            ended["unended"] = delivery.suspected_crashes
-            ended["attempts"] = delivery.attempts
-        its = update(inbox).where((inbox.c.id == delivery.id) & is_noted).values(ended)
         with self._transactions.write() as connection:
-            connection.execute(its)
+            deliveries.note_end_of_look(connection, delivery, is_busy=is_busy)
 
     # -- questions
 

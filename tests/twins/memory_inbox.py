@@ -190,6 +190,12 @@ class MemoryInbox:
             else:
                 row.next_attempt_at = now + delay_seconds
 
+    def wait_for_slot(self, inbox_id: int, seconds: float) -> None:
+        row = self.state.rows[inbox_id]
+        if row.delivery.state is InboxState.NEW:
+            row.delivery = replace(row.delivery, reason=RATE_LIMITED)
+            row.next_attempt_at = self.state.now() + seconds
+
     def due(self, limit: int) -> list[int]:
         now = self.state.now()
         due = {

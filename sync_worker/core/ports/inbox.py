@@ -147,6 +147,13 @@ class Inbox(Protocol):
         worker lives, so ``suspected_crashes`` is 0 again.
         """
 
+    def wait_for_slot(self, inbox_id: int, seconds: float) -> None:
+        """Let a delivery that nobody has taken up come again after a moment (``RATE_LIMITED``).
+
+        Nobody has looked at it: the signs of a worker's death stay, and what is in another
+        worker's hands stays there.
+        """
+
     def due(self, limit: int) -> list[int]:
         """Ids of open deliveries whose next attempt is due; it moves 10 s ahead.
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, case, exists, func, literal, select, update
 
 from sync_worker.core.hold_reasons import STANDS_BY, UNTIL_DELETED
-from sync_worker.core.ports.inbox import CROWD, GATHERED, TRACK_AFTER, Closing
+from sync_worker.core.ports.inbox import CROWD, GATHERED, RATE_LIMITED, TRACK_AFTER, Closing
 from sync_worker.core.values import (
     Change,
     Delivery,
@@ -183,6 +183,24 @@ def gather(connection: Connection, new: NewDelivery) -> Any:
     kept = waiting.pop(0)
     END_GATHERED.run(connection, inbox_ids=waiting, reason=f"{GATHERED}{kept}")
     return KEEP_TO_LOOK.first(connection, inbox_id=kept)
+
+
+def note_end_of_look(connection: Connection, delivery: Delivery, *, is_busy: bool) -> None:
+    """A worker that looked at a delivery lives."""
+    is_noted = inbox.c.state.in_(OPEN) & (inbox.c.unended > TRACK_AFTER)
+    ended: dict[str, Any] = {"unended": 0, "next_attempt_at": ledger_now() + SWEPT_SECONDS}
+    # Another run has the link. This look tells nothing of the delivery, so its signs stay.
+    if is_busy:
+        ended["unended"] = delivery.suspected_crashes
+        ended["attempts"] = delivery.attempts
+    connection.execute(update(inbox).where((inbox.c.id == delivery.id) & is_noted).values(ended))
+
+
+def let_wait(connection: Connection, inbox_id: int, seconds: float) -> None:
+    """A delivery that nobody has in hand comes again later; nothing else of it changes."""
+    is_free = (inbox.c.id == inbox_id) & (inbox.c.state == str(InboxState.NEW))
+    later = {"reason": RATE_LIMITED, "next_attempt_at": ledger_now() + seconds}
+    connection.execute(update(inbox).where(is_free).values(later))
 
 
 def twin_of(new: NewDelivery) -> Any:

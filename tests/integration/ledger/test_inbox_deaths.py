@@ -54,6 +54,22 @@ class TestDeathsOfWorkers:
         again = ground.ledger.inbox.open_delivery(inbox_id)[0]
         assert (again.suspected_crashes, again.attempts) == (0, 0)
 
+    def test_wait_for_a_slot_is_no_look_and_takes_nothing_out_of_hands(
+        self, ground: Ground
+    ) -> None:
+        """The signs of deaths stay, and so does a row that another worker has taken up."""
+        waits = ground.stored()
+        delivery = doubtful(ground, waits)
+        ground.ledger.inbox.wait_for_slot(waits, 60.0)
+        opened = ground.ledger.inbox.open_delivery(waits)[0]
+        assert (opened.suspected_crashes, opened.reason) == (TRACK_AFTER, RATE_LIMITED)
+        assert ground.ledger.inbox.due(10) == []
+        run = ground.ledger.links.attach(waits, ground.key).run
+        assert [one.id for one in run.deliveries] == [delivery.id]
+        taken = ground.ledger.inbox.open_delivery(waits)[0]
+        ground.ledger.inbox.wait_for_slot(waits, 600.0)
+        assert ground.ledger.inbox.open_delivery(waits)[0] == taken
+
     def test_look_that_is_under_way_or_not_due_is_not_begun_again(self, ground: Ground) -> None:
         """A dead worker's message comes back after two minutes, whatever the next attempt says."""
         inbox_id = ground.stored()
