@@ -293,6 +293,13 @@ def test_site_of_the_environment_and_a_revoked_account_are_told_as_such(shell: S
     assert shell.told("account", "show", "2")["state"] == "revoked"
 
 
+def test_value_that_a_file_gives_twice_is_refused_by_name(shell: Shell) -> None:
+    file = shell.folder / "twice.json"
+    file.write_text('{"consumer_key": "a", "consumer_key": "b"}')
+    site = ("account", "add", INSTANCE.format(1), "--new-site", "--connector", "woocommerce")
+    assert "consumer_key is given twice" in shell.bad(*site, "--values", str(file))
+
+
 def test_key_that_is_none_is_told_in_one_line_without_it(shell: Shell) -> None:
     shell.environ["SECRETS_KEY"] = "canary-key-1"
     site = ("account", "add", INSTANCE.format(1), "--new-site", "--connector", "woocommerce")

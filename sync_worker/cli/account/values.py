@@ -123,7 +123,7 @@ def _of_file(name: str, path: str) -> str:
 
 def _of_document(path: str) -> dict[str, str]:
     try:
-        values = json.loads(text_of(_bytes_of(path)))
+        values = json.loads(text_of(_bytes_of(path)), object_pairs_hook=_once)
     except ValueError as error:
         reason = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise Misconfigured(f"--values: {path} is no JSON (UTF-8){reason}") from None
@@ -138,6 +138,16 @@ def _of_document(path: str) -> dict[str, str]:
             raise Misconfigured(f"--values: {name[:64]} is no text, number, true, false or null")
         texts[name] = text
     return texts
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Raises Misconfigured for a name that it has twice."""
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in values:
+            raise Misconfigured(f"--values: {name[:64]} is given twice")
+        values[name] = value
+    return values
 
 
 def _as_text(value: Any) -> str | None:
