@@ -116,8 +116,12 @@ def living_processes(connection: Connection) -> dict[str, int]:
 
 
 def older_processes(connection: Connection) -> list[SeenProcess]:
-    """Those alive of an older version than ours, or of one that cannot be compared with it."""
+    """Those alive of an older version than ours, or of one that cannot be compared with it.
+
+    Without schedulers: they touch no rating, and workers tell of them, which know no version.
+    """
     alive = [one for one in seen_processes(connection) if one.is_alive]
+    alive = [one for one in alive if one.kind is not ProcessKind.BEAT]
     return [one for one in alive if not _is_as_new(one.version, our_version())]
 
 

@@ -64,13 +64,15 @@ class SiteAdmin:
             "wix_api": str(wix_api),
         }
         with self._transactions.write() as connection:
+            waiting = _waiting(connection, instance_id)
+            begins_waiting = bool(connector) and waiting is not None
+            if not begins_waiting:
+                _refuse_if_taken(connection, site.c.instance_id, instance_id, "instance_id")
             if connector:
                 _refuse_if_taken(connection, site.c.external_source, connector, "connector")
-            waiting = _waiting(connection, instance_id)
-            if connector and waiting is not None:
+            if begins_waiting:
                 site_id = _begin_waiting(connection, waiting, row, _checked_policy(policy or {}))
             else:
-                _refuse_if_taken(connection, site.c.instance_id, instance_id, "instance_id")
                 new = insert(site).values(row).returning(site.c.id)
                 site_id = connection.execute(new).scalar_one()
             if fields and not _maps_some(connection, site_id):

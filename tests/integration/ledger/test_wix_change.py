@@ -176,6 +176,8 @@ def test_old_signs_and_newer_processes_refuse_no_change(site: ChangeGround) -> N
     site.admin.heartbeats.note(Process(ProcessKind.WORKER, "box-a", 41, "0.0.9"), ago=120)
     for pid, version in enumerate((our_version(), "0.1.1rc1", "99.0")):
         site.admin.heartbeats.note(Process(ProcessKind.GATEWAY, "box-b", pid, version))
+    # A worker tells of its scheduler, and knows no version of it.
+    site.admin.heartbeats.note(Process(ProcessKind.BEAT, "box-b", 9))
     assert site.change(REVIEWS).site.wix_api is REVIEWS
 
 
