@@ -73,7 +73,7 @@ class WorkerWiring:
             new_id,
             SiteOpening(lambda: self.admin, self._connectors, self.settings, self._remotes),
             self.settings.delivery_cpu_seconds,
-            SlotShares(self.settings.slots),
+            SlotShares(self.settings.slots, has_others=lambda: self.admin.sites.are_several()),
         )
 
     @cached_property

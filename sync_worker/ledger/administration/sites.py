@@ -110,6 +110,12 @@ class SiteAdmin:
         with self._transactions.read() as connection:
             return read_sites(connection)
 
+    def are_several(self) -> bool:
+        """Whether more than one site may have something to do."""
+        some = select(site.c.id).where(site.c.state != str(SiteState.REMOVED)).limit(2)
+        with self._transactions.read() as connection:
+            return len(connection.execute(some).all()) > 1
+
     def find(self, name: str | None) -> Site:
         """By number, instance id, connector or account; without a name the only one there is.
 

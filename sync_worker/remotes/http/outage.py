@@ -178,11 +178,18 @@ class SlotShares:
     asked them and ended at once it may have one more, up to three quarters. One that took long puts
     it back at its quarter for a minute; so does, for a moment, that every slot was in use: others
     may have waited. Where no other site has been heard of for long, one may have them all; in a
-    process that began a moment ago it has to prove that, too.
+    process that began a moment ago it has to prove that, too. Where there is no other site
+    (``has_others``, asked once a minute at most), nobody has to wait for it.
     """
 
-    def __init__(self, slots: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._slots = clock, slots
+    def __init__(
+        self,
+        slots: int,
+        clock: Callable[[], float] = time.monotonic,
+        has_others: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._clock, self._slots, self._ask_for_others = clock, slots, has_others
+        self._has_others, self._ask_again_at = True, -math.inf
         self._quarter = max(1, slots // 4)
         self._most = max(1, slots - self._quarter)
         self._shares: dict[int, _Share] = {}
@@ -214,7 +221,7 @@ class SlotShares:
     def _has_enough(self, site_id: int, share: _Share, now: float) -> bool:
         """Whether a site that has its quarter gets no more."""
         is_alone = now - self._changed_at > ALONE_SECONDS
-        if is_alone:
+        if is_alone or self._is_the_only_one(now):
             return False
         # Its newer ones would only join those that hang, or did a moment ago.
         hangs = now - min(share.began.values()) >= SLOW_SECONDS
@@ -226,6 +233,13 @@ class SlotShares:
         # have not had theirs.
         may_wait = now - self._full_at < SLOW_SECONDS
         return self._is_shared and (may_wait or self._busy >= self._most)
+
+    def _is_the_only_one(self, now: float) -> bool:
+        """Whether there is no other site, as far as is known."""
+        if now >= self._ask_again_at:
+            self._ask_again_at = now + WARY_SECONDS
+            self._has_others = self._ask_for_others()
+        return not self._has_others
 
     def leave(self, site_id: int, *, is_proof: bool) -> None:
         now = self._clock()

@@ -96,6 +96,21 @@ def test_site_that_is_alone_may_have_every_slot() -> None:
     threads.end()
 
 
+def test_only_site_that_there_is_has_every_slot_from_the_first_call_on() -> None:
+    """Also while its remotes hang: there is nobody to leave a slot to."""
+    threads, several = Threads(), [False]
+    threads.shares = SlotShares(SLOTS, clock=lambda: threads.now, has_others=lambda: several[0])
+    assert threads.entered(HANGS, SLOTS) == SLOTS
+    threads.now += SLOW_SECONDS
+    threads.end()
+    several[0] = True
+    assert threads.entered(HANGS, SLOTS) == SLOTS, "asked once a minute"
+    threads.now += WARY_SECONDS
+    threads.end()
+    assert threads.entered(HANGS, SLOTS) == QUARTER
+    threads.end()
+
+
 def test_first_site_of_a_process_has_every_slot_once_it_is_quick() -> None:
     """Which sites there are beside it shows later."""
     threads = Threads()
