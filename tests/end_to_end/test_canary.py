@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 import requests
 from redis import Redis
-from redis.exceptions import TimeoutError as RedisTimeout
 from sqlalchemy import create_engine, text
 
 from sync_sandbox.stage import Stage
@@ -118,12 +117,12 @@ def _hear(stage: Stage, lines: list[str]) -> None:
 
 def _listen(url: str, heard: list[str], is_over: threading.Event) -> None:
     """Everything that anybody says to Redis; the values of AUTH are not shown by MONITOR itself."""
-    with Redis.from_url(url, socket_timeout=0.5) as client, client.monitor() as monitor:
+    with Redis.from_url(url) as client, client.monitor() as monitor:
         while not is_over.is_set():
-            try:
-                command = monitor.next_command()["command"]
-            except RedisTimeout:
+            # A time-out of a read would end the connection.
+            if not monitor.connection.can_read(timeout=0.5):
                 continue
+            command = monitor.next_command()["command"]
             word, _, rest = command.partition(" ")
             heard.append(f'"{word.upper()}" {rest}')
 
