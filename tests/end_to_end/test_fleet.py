@@ -25,6 +25,7 @@ import redis as redis_package
 import requests
 from redis import Redis
 
+from sync_worker.ledger.accounts.sealing import new_key
 from sync_worker.runtime.local.embedded_redis import find_server
 from sync_worker.runtime.local.free_port import free_port
 from sync_worker.runtime.local.processes import Processes
@@ -237,7 +238,8 @@ def tools(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture
 def fleet(tmp_path: Path, tools: Path, empty_postgres_url: str) -> Iterator[Fleet]:
     (tmp_path / "secrets").mkdir()
-    for name, value in {**SECRETS, "wix_public_key": pem()}.items():
+    made = {"wix_public_key": pem(), "secrets_key": new_key()}
+    for name, value in {**SECRETS, **made}.items():
         (tmp_path / "secrets" / name).write_text(value)
     lines: list[str] = []
     with Processes(lambda name, line: lines.append(f"{name} | {line}"), tmp_path) as processes:
