@@ -35,13 +35,13 @@ def test_lost_answer_of_a_create_makes_no_second_rating(shop: Shop) -> None:
 
 
 def test_import_that_is_killed_again_and_again_brings_each_rating_once(shop: Shop) -> None:
-    count = 100
+    count = 150
     shop.add_people(count)
     name = shop.judgeme(
         "r.csv", [row(number, product=f"P{number % 9 + 1}") for number in range(count)]
     )
     chance = random.Random(3)
-    for _ in range(3):
+    for _ in range(4):
         command = [COMMAND, "import", name, "--preset", "judgeme"]
         process = subprocess.Popen(
             command, cwd=shop.shell.folder, env=shop.shell.environ, stdout=subprocess.DEVNULL

@@ -156,7 +156,7 @@ def test_upgrade_under_running_traffic_loses_no_delivery_that_was_accepted(engin
         for first in range(4):
             pool.submit(deliver, first)
         try:
-            for _ in range(2):
+            for _ in range(3):
                 upgrade(engine)
                 downgrade(engine, REVISIONS[0])
             upgrade(engine)
