@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select, update
 from sync_worker.core.hold_reasons import KEYLESS
 from sync_worker.core.ports.inbox import GATHERED, Closing
 from sync_worker.core.values import Change, InboxState
-from sync_worker.ledger.statements.inbox import END_GATHERED, UNENDED, close_rows
+from sync_worker.ledger.statements.inbox import END_GATHERED, OPEN, UNENDED, close_rows
 from sync_worker.ledger.tables import inbox
 
 
@@ -51,8 +51,9 @@ def _stand_as_one(
     """The newest word takes the place of the others; a late one joins what waits for the same."""
     held = [row for row in words if _is_held(row)]
     standing = [row for row in words if row.id == inbox_id or row in held]
-    # a delete, a privacy request, or one that is known to belong to a link
-    if inbox_id not in [row.id for row in words]:
+    # a delete, a privacy request, one that is known to belong to a link, or one that another worker
+    # has ended or held meanwhile: as it stands, it stands for itself
+    if inbox_id not in [row.id for row in words if row.state in OPEN]:
         return
     newest = standing[-1]
     if newest.id == inbox_id:

@@ -325,6 +325,20 @@ class TestHeldOnce:
     def standing(self, ground: Ground, hold_key: str = "thing") -> list[int]:
         return sorted(ground.ledger.inbox.release_held(ground.site_id, hold_key=hold_key))
 
+    def test_word_that_two_workers_hold_stands_for_itself(self, ground: Ground) -> None:
+        """One gathered it while the other had it in hand; both find no key for it."""
+        older, newest = ground.stored(1), self.held(ground, 2)
+        for reason, key in (("unknown_entity", "thing"), ("no_email", None)):
+            ground.ledger.inbox.hold([newest], reason, hold_key=key)
+        ground.ledger.inbox.hold([older, newest], "unknown_entity", hold_key="thing")
+        assert self.standing(ground) == [newest]
+
+    def test_word_held_for_another_cause_gathers_no_other(self, ground: Ground) -> None:
+        """It was refused meanwhile: whoever has it in hand changes nothing any more."""
+        waiting, refused = self.held(ground, 1), self.held(ground, 2, "refused", hold_key=None)
+        ground.ledger.inbox.hold([refused], "unknown_entity", hold_key="thing")
+        assert self.standing(ground) == [waiting]
+
     def test_newest_word_is_held_for_all(self, ground: Ground) -> None:
         """Whatever the others waited for; they have no content for an erasure to miss."""
         first = self.held(ground, 1, "no_email", hold_key=None)
