@@ -10,7 +10,8 @@ import click
 from sync_worker.cli.held.options import REASON, SIDE, SINCE, filter_of
 from sync_worker.cli.lazy import Lazy, LazyGroup
 from sync_worker.cli.options import JSON, NUMBER, SITE
-from sync_worker.cli.output import STAMP, print_json, print_table
+from sync_worker.cli.output import STAMP, print_json, print_table, say
+from sync_worker.core.hold_reasons import hold_reason
 from sync_worker.ledger.administration.held import HeldDelivery, WaitingDelivery
 from sync_worker.wiring import wiring
 
@@ -76,6 +77,7 @@ def held(
         click.echo("nothing that fits is held" if is_narrowed else "nothing is held")
     else:
         _print_held(rows)
+        _print_advice(sorted({row.reason for row in rows}))
         click.echo(
             "Look at one with `ratings-sync held show DELIVERY`; put it back to work with `held"
             " release DELIVERY`,"
@@ -105,6 +107,12 @@ def _print_waiting(rows: Sequence[WaitingDelivery], as_json: bool) -> None:
         for row in rows
     ]
     print_table(("delivery", "side", "remote id", "tries", "next try", "why"), cells)
+
+
+def _print_advice(reasons: Sequence[str]) -> None:
+    for name in reasons:
+        known = hold_reason(name)
+        say(f"{name}: {known.title}. {known.advice}\n")
 
 
 def _print_held(rows: Sequence[HeldDelivery]) -> None:

@@ -12,8 +12,9 @@ from sync_worker.cli.history import print_history, value_words
 from sync_worker.cli.options import JSON, NUMBER
 from sync_worker.cli.output import STAMP, print_json, print_table
 from sync_worker.core.errors import SyncError
+from sync_worker.core.hold_reasons import hold_reason
 from sync_worker.core.ports.remote import Remote
-from sync_worker.core.values import Change, HistoryKind, Person, Record, Side
+from sync_worker.core.values import Change, HistoryKind, InboxState, Person, Record, Side
 from sync_worker.ledger.administration.held import DeliveryStory
 from sync_worker.runtime.waiting import shortly
 from sync_worker.wiring import wiring
@@ -60,6 +61,7 @@ def _facts(story: DeliveryStory) -> dict[str, Any]:
         "number": delivery.id,
         "state": str(delivery.state),
         "reason": delivery.reason,
+        **_meaning(story),
         "side": str(delivery.new.side),
         "source": delivery.new.source,
         "change": delivery.new.change,
@@ -69,6 +71,18 @@ def _facts(story: DeliveryStory) -> dict[str, Any]:
         "attempts": delivery.attempts,
         "link": delivery.link_id,
         "refused with": _refused_with(story),
+    }
+
+
+def _meaning(story: DeliveryStory) -> dict[str, str]:
+    """What the reason says, as the manual and the console say it."""
+    if story.delivery.state is not InboxState.HELD:
+        return {}
+    known = hold_reason(story.delivery.reason)
+    return {
+        "means": f"{known.title}. {known.sentence}",
+        "what to do": known.advice,
+        "frees itself when": known.frees_itself,
     }
 
 
