@@ -62,7 +62,7 @@ def _tell_nothing(word: str | None, link_id: int | None) -> NoReturn:
 
 
 def print_history(lines: Sequence[HistoryLine]) -> None:
-    headers = ("time (UTC)", "link", "what", "on", "attribute", "value", "lost", "why")
+    headers = ("time (UTC)", "link", "what", "on", "attribute", "value", "lost", "why", "who")
     rows = []
     for line in lines:
         entry = line.entry
@@ -72,7 +72,7 @@ def print_history(lines: Sequence[HistoryLine]) -> None:
             change = f"{value_words(entry.before)} → {value_words(entry.after)}"
         if entry.loser is not None:
             lost = f"{value_words(entry.loser)} ({entry.loser_side})"
-        values = (entry.attribute, change, lost, entry.reason)
+        values = (entry.attribute, change, lost, entry.reason, entry.actor)
         rows.append((line.at.strftime(STAMP), line.link_id, entry.what, on, *values))
     print_table(headers, rows)
 

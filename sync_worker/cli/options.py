@@ -25,6 +25,7 @@ SITE = click.option(
     metavar="SITE",
     help="Number, instance id or connector; needed if several.",
 )
+WHY = click.option("--why", default="", metavar="TEXT", help="For whoever reads the audit later.")
 PAGE_AFTER = click.option(
     "--after", type=click.IntRange(0, MAX_WHOLE), default=0, metavar="N", help="Begin behind it."
 )

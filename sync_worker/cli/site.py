@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from sync_worker.cli.options import JSON, PAGE_AFTER, SITE, WIX_API
+from sync_worker.cli.options import JSON, PAGE_AFTER, SITE, WHY, WIX_API, user_name
 from sync_worker.cli.output import field_words, print_json, say
+from sync_worker.cli.site_history import site_history
 from sync_worker.cli.site_set import change_wix_api, take_over
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import AccountState, Side, Site, SiteState, WixKind
@@ -28,6 +29,9 @@ def site() -> None:
     \b
     Example: ratings-sync site list
     """
+
+
+site.add_command(site_history)
 
 
 @site.command("add")
@@ -212,31 +216,36 @@ def set_site(
 @site.command("policy")
 @click.argument("policies", nargs=-1, required=True, metavar="NAME=CHOICE...")
 @SITE
-def set_policy(policies: Sequence[str], site_name: str | None) -> None:
+@WHY
+def set_policy(policies: Sequence[str], site_name: str | None, why: str) -> None:
     """Change decisions of a site; without a site of that name nothing changes.
 
     \b
     Example: ratings-sync site policy unknown_contact=create conflict=wix
     """
     admin = wiring().admin
-    changed = admin.sites.set_policy(admin.sites.find(site_name).id, _policies(policies))
+    changed = admin.sites.set_policy(
+        admin.sites.find(site_name).id, _policies(policies), user_name(), why
+    )
     click.echo(f"site {changed.id}: {_differing(changed) or 'all policies at their defaults'}")
 
 
 @site.command("pause")
 @SITE
-def pause(site_name: str | None) -> None:
+@WHY
+def pause(site_name: str | None, why: str) -> None:
     """Hold further deliveries of a site.
 
     \b
     Example: ratings-sync site pause
     """
-    _set_state(site_name, SiteState.PAUSED)
+    _set_state(site_name, SiteState.PAUSED, why)
 
 
 @site.command("recover")
 @SITE
-def recover(site_name: str | None) -> None:
+@WHY
+def recover(site_name: str | None, why: str) -> None:
     """Work carefully after an older backup of the ledger was restored: nothing is deleted on either
     side.
 
@@ -247,24 +256,26 @@ def recover(site_name: str | None) -> None:
     \b
     Example: ratings-sync site recover
     """
-    _set_state(site_name, SiteState.RECOVERY)
+    _set_state(site_name, SiteState.RECOVERY, why)
 
 
 @site.command("resume")
 @SITE
-def resume(site_name: str | None) -> None:
+@WHY
+def resume(site_name: str | None, why: str) -> None:
     """Go on with a site that was paused, removed or recovered; what was held for it is on its way.
 
     \b
     Example: ratings-sync site resume
     """
-    _set_state(site_name, SiteState.ACTIVE)
+    _set_state(site_name, SiteState.ACTIVE, why)
 
 
 @site.command("remove")
 @SITE
+@WHY
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def remove(site_name: str | None, yes: bool) -> None:
+def remove(site_name: str | None, why: str, yes: bool) -> None:
     """Stop the work of a site for good, as when its owner removes the app.
 
     Its mappings, links and history stay for RETENTION_REMOVED_DAYS (30), then everything of it is
@@ -280,13 +291,13 @@ def remove(site_name: str | None, yes: bool) -> None:
         click.confirm(
             f"Stop site {found.id} ({found.instance_id} ↔ {found.connector})?", abort=True
         )
-    _set_state(str(found.id), SiteState.REMOVED)
+    _set_state(str(found.id), SiteState.REMOVED, why)
 
 
-def _set_state(site_name: str | None, state: SiteState) -> None:
+def _set_state(site_name: str | None, state: SiteState, why: str) -> None:
     admin = wiring().admin
     found = admin.sites.find(site_name)
-    released = admin.sites.set_state(found.id, state)
+    released = admin.sites.set_state(found.id, state, user_name(), why)
     now = admin.sites.find(str(found.id)).state
     click.echo(
         f"site {found.id}: {now}" + (f", {len(released)} deliveries released" if released else "")

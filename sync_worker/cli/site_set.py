@@ -7,6 +7,7 @@ import time
 import click
 
 from sync_worker.cli.asking import agree
+from sync_worker.cli.options import user_name
 from sync_worker.cli.output import field_words
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Site, SiteState, WixKind
@@ -85,10 +86,10 @@ def _changed(found: Site, kind: WixKind) -> Changed:
     if manifest is None:
         raise Misconfigured(f"CONNECTORS does not name {found.connector}, which the site uses")
     fields = [default_field(manifest, kind)]
-    after = found.state
+    after, why = found.state, f"for the change to wix_api={kind}"
     if found.is_at_work:
         after = SiteState.RECOVERY
-        admin.sites.set_state(found.id, SiteState.PAUSED)
+        admin.sites.set_state(found.id, SiteState.PAUSED, user_name(), why)
     try:
         time.sleep(HEARD_SECONDS)
         wait_for(
@@ -100,8 +101,8 @@ def _changed(found: Site, kind: WixKind) -> Changed:
     except BaseException:
         # As it was, but for whoever paused it meanwhile.
         if found.is_at_work:
-            admin.sites.set_state(found.id, found.state)
+            admin.sites.set_state(found.id, found.state, user_name(), why)
         raise
     if found.is_at_work:
-        admin.sites.set_state(found.id, after)
+        admin.sites.set_state(found.id, after, user_name(), why)
     return done

@@ -269,6 +269,7 @@ def to_history(row: Row) -> HistoryEntry:
         remote_id=row.remote_id,
         intent_id=row.intent_id,
         inbox_id=row.inbox_id,
+        actor=row.actor,
     )
 
 
@@ -295,6 +296,7 @@ def from_history(entry: HistoryEntry) -> dict[str, Any]:
         "remote_id": entry.remote_id,
         "intent_id": entry.intent_id,
         "inbox_id": entry.inbox_id,
+        "actor": entry.actor,
     }
 
 

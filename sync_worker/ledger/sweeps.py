@@ -21,6 +21,7 @@ from sync_worker.core.sweep_values import (
     Sweep,
 )
 from sync_worker.core.values import Entity, Lease, NewDelivery, RatingKey, Side, Site
+from sync_worker.ledger.accounts.audit import BY_COMMAND, note_change
 from sync_worker.ledger.rows import to_entity
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements import listings, runs
@@ -178,11 +179,16 @@ class SqlSweeps:
             runs.hold_run(connection, sweep)
             return listings.brake_deletes(connection, sweep, side)
 
-    def allow_deletes(self, site_id: int, count: int) -> None:
+    def allow_deletes(self, site_id: int, count: int, actor: str = "") -> None:
         until = ledger_now() + ALLOWED_SECONDS
         allowed = {"deletes_allowed": count, "deletes_allowed_until": until}
         with self._transactions.write() as connection:
+            was = select(site.c.deletes_allowed).where(site.c.id == site_id)
+            before = {"deletes": connection.execute(was).scalar_one()}
             connection.execute(update(site).where(site.c.id == site_id).values(**allowed))
+            after = {"deletes": count, "hours": ALLOWED_SECONDS / 3600}
+            what = "reconcile.allow_deletes"
+            note_change(connection, actor or BY_COMMAND, what, site_id, before=before, after=after)
 
     # -- findings
 

@@ -309,6 +309,8 @@ history = Table(
     Column("remote_id", String(512), nullable=False, default=""),
     Column("intent_id", String(36), nullable=False, default=""),
     Column("inbox_id", RowId),
+    # The person who caused it; empty where nobody did.
+    Column("actor", String(128), nullable=False, default="", server_default=""),
 )
 _has_words = text(
     "(words_before IS NOT NULL OR words_after IS NOT NULL OR words_loser IS NOT NULL)"

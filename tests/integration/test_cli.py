@@ -121,6 +121,14 @@ def test_pausing_holds_and_resuming_releases(site: Shell) -> None:
     assert "1 deliveries released" in site.good("site", "resume")
 
 
+def test_history_of_a_site_says_who_paused_it_and_why(site: Shell) -> None:
+    site.environ["SUDO_USER"] = "grace"
+    site.good("site", "pause", "--why", "a sale begins")
+    (entry,) = json.loads(site.good("site", "history", "--json"))["changes"]
+    assert (entry["actor"], entry["what"], entry["why"]) == ("grace", "site.pause", "a sale begins")
+    assert "grace  site.pause  state (a sale begins)" in site.good("site", "history")
+
+
 SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "no number": ({"WIX_BUDGET_PER_MINUTE": "many"}, "WIX_BUDGET_PER_MINUTE: "),
     "unknown connector": (

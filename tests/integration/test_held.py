@@ -109,11 +109,13 @@ def test_who_replayed_what_and_when_is_in_the_history_once(site: Shell) -> None:
     for _ in range(2):
         site.run("replay", str(first))
     (line,) = json.loads(site.good("history", "rating-1", "--json"))
-    assert (line["what"], line["reason"], line["inbox_id"]) == (
+    assert (line["what"], line["reason"], line["inbox_id"], line["actor"]) == (
         "replay",
         "refused, by grace",
         first,
+        "grace",
     )
+    assert "grace" in site.good("history", "rating-1").splitlines()[-1].split("refused, by")[1]
     assert time.time() - 60 < datetime.fromisoformat(line["at"]).timestamp() <= time.time()
 
 

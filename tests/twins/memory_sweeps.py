@@ -302,5 +302,5 @@ class MemorySweeps:
             now=self.state.now(),
         )
 
-    def allow_deletes(self, site_id: int, count: int) -> None:
+    def allow_deletes(self, site_id: int, count: int, actor: str = "") -> None:
         self.state.allowed[site_id] = (count, self.state.now() + DAY_SECONDS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from sync_worker.cli.account.options import ACCOUNT, the_account
@@ -65,7 +67,15 @@ def show(name: str, as_json: bool) -> None:
 @JSON
 def audit(name: str, before: int | None, limit: int, as_json: bool) -> None:
     """Who changed what of an account, when and why; the newest first."""
-    found = wiring().accounts.store.audit.of_account(the_account(name).id, before, limit)
+    say_changes(
+        wiring().accounts.store.audit.of_account(the_account(name).id, before, limit),
+        limit,
+        as_json=as_json,
+    )
+
+
+def say_changes(found: Sequence[AuditEntry], limit: int, *, as_json: bool) -> None:
+    """A page of the audit: who changed what, when and why."""
     following = found[-1].id if len(found) == limit else None
     if as_json:
         print_json({"changes": found, "next_before": following})

@@ -62,8 +62,8 @@ def import_fields(
     if dry_run:
         return
 
-    def save(site: Site, fields_: Sequence[Any]) -> Imported:
-        return wiring().admin.fields.import_fields(site, fields_, may_rescale=yes)
+    def save(site: Site, fields_: Sequence[Any], actor: str) -> Imported:
+        return wiring().admin.fields.import_fields(site, fields_, actor, may_rescale=yes)
 
     import_rows(site, rows, save, as_json)
     if any(effect.linked for effect in effects):

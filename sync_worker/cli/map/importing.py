@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
+from sync_worker.cli.options import user_name
 from sync_worker.cli.output import print_csv, print_json, print_problems
 from sync_worker.core.values import Site
 from sync_worker.files.csv_lines import csv_line
@@ -33,12 +34,12 @@ def _refuse(problems: Sequence[str]) -> NoReturn:
 def import_rows(
     site: Site,
     rows: MappingFile[Any],
-    save: Callable[[Site, Sequence[Any]], Imported],
+    save: Callable[[Site, Sequence[Any], str], Imported],
     as_json: bool,
 ) -> Imported:
     """Saved as a whole or not at all."""
     try:
-        done = save(site, rows.rows)
+        done = save(site, rows.rows, user_name())
     except ImportRefused as refused:
         _refuse([rows.problem(position, why) for position, why in sorted(refused.problems.items())])
     if as_json:

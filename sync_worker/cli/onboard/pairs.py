@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from sync_worker.cli.options import JSON, NUMBER, PAGE_AFTER, PAGE_LIMIT, SITE, the_site
+from sync_worker.cli.options import JSON, NUMBER, PAGE_AFTER, PAGE_LIMIT, SITE, the_site, user_name
 from sync_worker.cli.output import print_json, print_problems, say
 from sync_worker.core.outside_words import for_people
 from sync_worker.core.values import Site
@@ -60,7 +60,7 @@ def _tell_refused(count: int, *, as_json: bool) -> None:
 
 def _confirm(site: Site, ways: Sequence[By], *, as_json: bool) -> None:
     products = Products(wiring().admin, wiring().remotes.catalogues, NoBell())
-    done, wrong = products.confirm(site, ways)
+    done, wrong = products.confirm(site, ways, user_name())
     if as_json:
         print_json({"added": done.added, "released": len(done.released), "not_mapped": wrong})
     else:

@@ -83,7 +83,7 @@ def reconcile(
     site = parts.admin.sites.find(site_name)
     _refuse_unready(site, dry_run=dry_run, yes=yes)
     if allow_deletes is not None and not dry_run:
-        parts.sweeps.runs.allow_deletes(site.id, allow_deletes)
+        parts.sweeps.runs.allow_deletes(site.id, allow_deletes, user_name())
         parts.admin.held.release(HeldFilter(reason="delete_brake", site=site), user_name())
     sweep = _begin(parts.sweeps.runs, site, RunKind.DRY_RUN if dry_run else RunKind.SWEEP)
     # The listing of an interrupted run keeps the people that it finds; a dry run makes its own.
@@ -128,7 +128,7 @@ def _end_recovery(site: Site) -> None:
             fg="yellow",
         )
         return
-    admin.sites.set_state(site.id, SiteState.ACTIVE)
+    admin.sites.set_state(site.id, SiteState.ACTIVE, user_name(), "the new baseline is confirmed")
     say(f"site {site.id} is active again", err=True)
 
 

@@ -112,5 +112,5 @@ class Sweeps(Protocol):
     def count_marks(self, sweep: Sweep) -> Mapping[Mark, int]:
         """How many rows carry each mark."""
 
-    def allow_deletes(self, site_id: int, count: int) -> None:
+    def allow_deletes(self, site_id: int, count: int, actor: str = "") -> None:
         """A person allows so many deletes to a side within an hour; that holds for a day."""

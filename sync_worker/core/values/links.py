@@ -230,7 +230,10 @@ class HistoryKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One line of what was written or decided: the winner, the loser and why."""
+    """One line of what was written or decided: the winner, the loser and why.
+
+    ``actor``: the person whose decision it was; empty where no person caused it.
+    """
 
     what: HistoryKind
     side: Side | None
@@ -243,3 +246,4 @@ class HistoryEntry:
     remote_id: str = ""
     intent_id: str = ""
     inbox_id: int | None = None
+    actor: str = ""

@@ -1,4 +1,7 @@
-"""Who changed what of sites and accounts, when and why; never a secret's value."""
+"""Who changed what of sites, maps, accounts and held ones, when and why.
+
+Never a secret's value, and nobody's address.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from sync_worker.ledger.rows import fitting
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 PAGE = 50
+BY_COMMAND = "ratings-sync"  # where a command, or a test, does not say who gives it
 
 
 class SqlAudit:
@@ -70,6 +74,24 @@ def write_audit(
 ) -> None:
     """Note a change of an account, in its own transaction."""
     row = _row(actor, what, of.site_id, of.id, before, after, why)
+    connection.execute(insert(audit).values(row))
+
+
+def note_change(
+    connection: Connection,
+    actor: str,
+    what: str,
+    site_id: int | None,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    why: str = "",
+) -> None:
+    """Note what a person changed of a site, in the transaction that changes it.
+
+    ``site_id``: ``None`` for what belongs to no site (yet).
+    """
+    row = _row(actor, what, site_id, None, before, after, why)
     connection.execute(insert(audit).values(row))
 
 

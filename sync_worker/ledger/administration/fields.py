@@ -24,6 +24,7 @@ from sync_worker.core.values import (
     Site,
     WixKind,
 )
+from sync_worker.ledger.accounts.audit import BY_COMMAND, note_change
 from sync_worker.ledger.administration.mappings import IN_USE, Imported, ImportRefused
 from sync_worker.ledger.statements.sites import from_field, site_by_id, to_field
 from sync_worker.ledger.tables import field_map, inbox, link, link_value
@@ -53,7 +54,12 @@ class FieldAdmin:
         self._transactions = transactions
 
     def import_fields(
-        self, site: Site, fields: Sequence[FieldMap], *, may_rescale: bool = False
+        self,
+        site: Site,
+        fields: Sequence[FieldMap],
+        actor: str = BY_COMMAND,
+        *,
+        may_rescale: bool = False,
     ) -> Imported:
         """Map attributes: all rows or none. New scales of one in use need ``may_rescale``.
 
@@ -70,6 +76,12 @@ class FieldAdmin:
                     problems[position] = outcome
             if problems:
                 raise ImportRefused(problems)
+            if counts["added"] or counts["changed"]:
+                before = {field.attribute: _words(field) for field in site.fields}
+                after = {field.attribute: _words(field) for field in fields}
+                note_change(
+                    connection, actor, "map.import_fields", site.id, before=before, after=after
+                )
         return Imported(counts["added"], counts["changed"], counts["unchanged"])
 
     def plan_anew(self, site_id: int) -> int:
@@ -99,6 +111,10 @@ class FieldAdmin:
 
 
 # -- import
+
+
+def _words(field: FieldMap) -> str:
+    return f"{field.wix} ↔ {field.external_field} {field.external}, {field.mapping}"
 
 
 def _import_field(connection: Connection, site: Site, field: FieldMap, *, may_rescale: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,12 +15,14 @@ from sync_worker.core.values import (
     Delivery,
     Entity,
     HistoryEntry,
+    HistoryKind,
     InboxState,
     Link,
     Side,
     Site,
 )
-from sync_worker.ledger.rows import to_delivery, to_entity, to_history
+from sync_worker.ledger.accounts.audit import note_change
+from sync_worker.ledger.rows import fitting, to_delivery, to_entity, to_history
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.findings import own_contact
 from sync_worker.ledger.statements.inbox import OPEN, is_of_site, release_deliveries, release_rows
@@ -29,6 +32,17 @@ from sync_worker.ledger.transactions import Transactions, ledger_now
 
 KEYS_AT_ONCE = 400  # SQLite takes no more than some hundred parameters in one statement
 HISTORY_SHOWN = 50
+NUMBERS_NOTED = 20  # of deliveries, in one entry of the audit
+# What is noted of a row that a person lets go or ends.
+NOTED = (
+    inbox.c.id,
+    inbox.c.side,
+    inbox.c.source,
+    inbox.c.remote_id,
+    inbox.c.link_id,
+    inbox.c.state,
+    inbox.c.reason,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,31 +135,32 @@ class HeldAdmin:
         with self._transactions.read() as connection:
             return [_waiting(row) for row in connection.execute(found.limit(limit))]
 
-    def release(self, which: HeldFilter, by: str) -> list[int]:
+    def release(self, which: HeldFilter, by: str, why: str = "") -> list[int]:
         """Put what is held back to work, to be compared with both sides as they are now.
 
         ``by``: the person who asks, for the history.
         """
         with self._transactions.write() as connection:
-            return self._put_back(connection, _is_held(which), by)
+            return self._put_back(connection, _is_held(which), by, why)
 
     def replay(self, inbox_ids: Sequence[int], by: str) -> list[int]:
         """The same for deliveries by number, held or ended; those on their way stay as they are."""
         is_at_rest = inbox.c.id.in_(inbox_ids) & inbox.c.state.not_in(OPEN)
         with self._transactions.write() as connection:
-            return self._put_back(connection, is_at_rest, by)
+            return self._put_back(connection, is_at_rest, by, "")
 
     def release_waiting(self, site: Site, keys: Sequence[str]) -> list[int]:
         """Put back to work what a site holds until one of these names is known."""
         return release_keys(self._transactions, keys, site)
 
-    def _put_back(self, connection: Connection, which: Any, by: str) -> list[int]:
-        rows = connection.execute(select(inbox).where(which).order_by(inbox.c.id)).all()
+    def _put_back(self, connection: Connection, which: Any, by: str, why: str) -> list[int]:
+        rows = connection.execute(select(*NOTED).where(which).order_by(inbox.c.id)).all()
         released = release_rows(connection, which)
         # Another person may have been quicker with some.
         ours = [row for row in rows if row.id in released]
         reasons = {row.id: f"{row.reason or row.state}, by {by}" for row in ours}
-        self._note(connection, ours, "replay", reasons)
+        self._note(connection, ours, HistoryKind.REPLAY, reasons, by)
+        self._audit(connection, ours, "held.release", by, why)
         return released
 
     def drop(self, which: HeldFilter, why: str, by: str) -> list[int]:
@@ -159,30 +174,54 @@ class HeldAdmin:
             "hold_key": None,
             "closed_at": ledger_now(),
         }
-        held = select(inbox).where(_is_held(which)).order_by(inbox.c.id)
+        held = select(*NOTED).where(_is_held(which)).order_by(inbox.c.id)
         with self._transactions.write() as connection:
-            rows = connection.execute(held).all()
+            rows = connection.execute(held.with_for_update()).all()
             for start in range(0, len(rows), KEYS_AT_ONCE):
                 part = [row.id for row in rows[start : start + KEYS_AT_ONCE]]
                 connection.execute(update(inbox).where(inbox.c.id.in_(part)).values(**ended))
             reasons = {row.id: f"{row.reason}: {why}, by {by}" for row in rows}
-            self._note(connection, rows, "drop", reasons)
+            self._note(connection, rows, HistoryKind.DROP, reasons, by)
+            self._audit(connection, rows, "held.drop", by, why)
         return [row.id for row in rows]
 
     def _note(
-        self, connection: Connection, rows: Sequence[Any], what: str, reasons: Mapping[int, str]
+        self,
+        connection: Connection,
+        rows: Sequence[Any],
+        what: HistoryKind,
+        reasons: Mapping[int, str],
+        by: str,
     ) -> None:
         """A line of the history for each; a delivery whose site nobody added has none."""
         now = connection.execute(select(ledger_now())).scalar_one()
+        actor = fitting(by, history.c.actor)
         notes = []
         for row in rows:
             site = self._sites.by_source(connection, Side(row.side), row.source)
             if site is not None:
-                note = {"site_id": site.id, "link_id": row.link_id, "at": now, "what": what}
-                note |= {"side": row.side, "reason": reasons[row.id]}
+                note = {"site_id": site.id, "link_id": row.link_id, "at": now, "what": str(what)}
+                note |= {"side": row.side, "reason": reasons[row.id], "actor": actor}
                 notes.append(note | {"remote_id": row.remote_id, "inbox_id": row.id})
         if notes:
             connection.execute(history.insert(), notes)
+
+    def _audit(
+        self, connection: Connection, rows: Sequence[Any], what: str, by: str, why: str
+    ) -> None:
+        """An entry for each site, so that its owner sees it; how many, and the first of them."""
+        by_site: dict[int | None, list[Any]] = {}
+        for row in rows:
+            site = self._sites.by_source(connection, Side(row.side), row.source)
+            site_id = None
+            if site is not None:
+                site_id = site.id
+            by_site.setdefault(site_id, []).append(row)
+        for site_id, its_rows in by_site.items():
+            reasons = Counter(row.reason or row.state for row in its_rows)
+            numbers = [row.id for row in its_rows[:NUMBERS_NOTED]]
+            after = {"deliveries": len(its_rows), "first": numbers}
+            note_change(connection, by, what, site_id, before=dict(reasons), after=after, why=why)
 
     def story(self, inbox_id: int) -> DeliveryStory | None:
         """A delivery in any state, with its link and the newest lines of its history.

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, func, insert, or_, select
 
 from sync_worker.core.hold_keys import contact_hold_key, email_hold_keys, entity_hold_keys
 from sync_worker.core.values import Contact, Entity, EntityRef, Side, Site, WixKind
+from sync_worker.ledger.accounts.audit import BY_COMMAND, note_change
 from sync_worker.ledger.administration.held import release_keys
 from sync_worker.ledger.rows import to_contact, to_entity
 from sync_worker.ledger.tables import contact_map, entity_map, link
 from sync_worker.ledger.transactions import Transactions
 
 Row = Mapping[str, Any]
+MAPS_NOTED = 20  # in one entry of the audit
 IN_USE = "it would change a mapping that linked ratings use already"
 
 
@@ -100,19 +103,32 @@ class MappingAdmin:
         with self._transactions.read() as connection:
             return MappedCounts(*connection.execute(select(*counted)).one())
 
-    def import_entities(self, site: Site, pairs: Sequence[tuple[EntityRef, EntityRef]]) -> Imported:
+    def import_entities(
+        self,
+        site: Site,
+        pairs: Sequence[tuple[EntityRef, EntityRef]],
+        actor: str = BY_COMMAND,
+        why: str = "",
+    ) -> Imported:
         """Map (Wix, external) pairs; a pair that links use cannot be taken apart.
 
         Raises ImportRefused.
         """
+        said = (actor, why)
         rows = [_entity_row(site.id, *pair) for pair in pairs]
         sides = [zip(Side, pair, strict=True) for pair in pairs]
         keys = [key for pair in sides for side, ref in pair for key in entity_hold_keys(side, ref)]
         if site.wix_api is WixKind.REVIEWS:
-            return self._import(ENTITIES_OF_REVIEWS, rows, keys, site)
-        return self._import(ENTITIES, rows, keys, site)
+            return self._import(ENTITIES_OF_REVIEWS, rows, keys, site, said)
+        return self._import(ENTITIES, rows, keys, site, said)
 
-    def import_contacts(self, site: Site, contacts: Sequence[Contact]) -> Imported:
+    def import_contacts(
+        self,
+        site: Site,
+        contacts: Sequence[Contact],
+        actor: str = BY_COMMAND,
+        why: str = "",
+    ) -> Imported:
         """Map people by their address; a contact with links keeps its address.
 
         Raises ImportRefused.
@@ -129,13 +145,21 @@ class MappingAdmin:
         emails = [contact.email for contact in contacts if contact.email is not None]
         keys = [key for email in emails for key in email_hold_keys(email)]
         keys += [contact_hold_key(contact.contact_id) for contact in contacts]
-        return self._import(CONTACTS, rows, keys, site)
+        return self._import(CONTACTS, rows, keys, site, (actor, why))
 
     def _import(
-        self, mapping: _Mapping, rows: Sequence[Row], keys: Sequence[str], site: Site
+        self,
+        mapping: _Mapping,
+        rows: Sequence[Row],
+        keys: Sequence[str],
+        site: Site,
+        said: tuple[str, str],
     ) -> Imported:
+        """``said``: by whom, and why."""
         with self._transactions.write() as connection:
-            counts = _import_rows(connection, mapping, rows)
+            counts, replaced = _import_rows(connection, mapping, rows)
+            if counts["added"] or counts["changed"]:
+                _note_import(connection, mapping, site.id, (counts, replaced, rows), said)
         # After the mappings' own transaction: a worker that holds now looks once more, and finds
         # them.
         released = release_keys(self._transactions, keys, site)
@@ -153,12 +177,37 @@ class MappingAdmin:
             return connection.execute(rows).all()
 
 
-def _import_rows(connection: Connection, mapping: _Mapping, rows: Sequence[Row]) -> dict[str, int]:
-    """Insert rows; found rows that differ are replaced unless links use them.
+def _note_import(
+    connection: Connection,
+    mapping: _Mapping,
+    site_id: int,
+    done: tuple[Mapping[str, int], Sequence[Any], Sequence[Row]],
+    said: tuple[str, str],
+) -> None:
+    """An entry of the audit: how many, and the first maps of products; people have no names here.
+
+    What a privacy request erases must not stand here.
+    """
+    counts, replaced, rows = done
+    before: dict[str, Any] = {"replaced": len(replaced)}
+    after: dict[str, Any] = dict(counts)
+    if mapping.table is entity_map:
+        given = [SimpleNamespace(**row) for row in rows[:MAPS_NOTED]]
+        before["maps"] = [map_words(row) for row in replaced[:MAPS_NOTED]]
+        after["maps"] = [map_words(row) for row in given]
+    what = "map.import_entities" if mapping.table is entity_map else "map.import_contacts"
+    actor, why = said
+    note_change(connection, actor, what, site_id, before=before, after=after, why=why)
+
+
+def _import_rows(
+    connection: Connection, mapping: _Mapping, rows: Sequence[Row]
+) -> tuple[dict[str, int], list[Any]]:
+    """Insert rows; found rows that differ are replaced unless links use them: how many, and which.
 
     Raises ImportRefused.
     """
-    table, problems = mapping.table, dict[int, str]()
+    table, problems, gone = mapping.table, dict[int, str](), list[Any]()
     counts = dict.fromkeys(("added", "changed", "unchanged"), 0)
     for position, row in enumerate(rows):
         is_same = (table.c.site_id == row["site_id"]) & mapping.same(row)
@@ -175,13 +224,14 @@ def _import_rows(connection: Connection, mapping: _Mapping, rows: Sequence[Row])
             )
         else:
             # New, or nobody uses what it replaces. A pair may replace two rows, one for each side.
+            gone += found
             replaced = table.c.id.in_([known.id for known in found])
             connection.execute(delete(table).where(replaced))
             connection.execute(insert(table).values(row))
             counts["changed" if found else "added"] += 1
     if problems:
         raise ImportRefused(problems)
-    return counts
+    return counts, gone
 
 
 def _twin(connection: Connection, mapping: _Mapping, row: Row, replaced: Sequence[int]) -> Any:

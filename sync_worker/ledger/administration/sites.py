@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, exists, insert, or_, select, update
@@ -13,6 +13,7 @@ from sync_worker.core.hold_reasons import NO_ACCOUNT
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import AccountState, Policy, Side, Site, SiteState, WixKind
 from sync_worker.core.words import MAX_NAMESPACE, MAX_WIX_ID, is_usable_id
+from sync_worker.ledger.accounts.audit import BY_COMMAND, note_change
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.administration.held import release_keys, release_reasons
 from sync_worker.ledger.sites import REST_OVER, state_values
@@ -24,8 +25,14 @@ from sync_worker.ledger.transactions import Transactions, ledger_now
 
 GUESTS = "guest_may_change"
 SITES_SHOWN = 20  # in a message
+# What the audit calls that a site comes into a state.
+STATE_WORDS = {
+    SiteState.ACTIVE: "site.resume",
+    SiteState.PAUSED: "site.pause",
+    SiteState.RECOVERY: "site.recover",
+    SiteState.REMOVED: "site.remove",
+}
 MAX_DIGITS = 18  # a longer number is no site's: no column holds it
-BY_COMMAND = "ratings-sync site"
 FREE_POLICIES = frozenset({"same_id_namespace", "same_id_group"})
 
 
@@ -165,15 +172,25 @@ class SiteAdmin:
         with self._transactions.write() as connection:
             connection.execute(update(site).where(site.c.id == site_id).values(wix_learned=known))
 
-    def set_policy(self, site_id: int, changes: Mapping[str, str]) -> Site:
+    def set_policy(
+        self, site_id: int, changes: Mapping[str, str], actor: str = BY_COMMAND, why: str = ""
+    ) -> Site:
         """Change some decisions. Raises Misconfigured for an unknown one."""
         with self._transactions.write() as connection:
             row = connection.execute(select(site.c.policy).where(site.c.id == site_id)).one()
             policy = _checked_policy({**row.policy, **changes})
             connection.execute(update(site).where(site.c.id == site_id).values(policy=policy))
+            before = _decisions(row.policy, changes)
+            after = _decisions(policy, changes)
+            if before != after:
+                note_change(
+                    connection, actor, "site.policy", site_id, before=before, after=after, why=why
+                )
         return self.find(str(site_id))
 
-    def set_state(self, site_id: int, state: SiteState, actor: str = BY_COMMAND) -> list[int]:
+    def set_state(
+        self, site_id: int, state: SiteState, actor: str = BY_COMMAND, why: str = ""
+    ) -> list[int]:
         """Pause, resume or remove; resuming releases what was held for it.
 
         A site that has changed its API of Wix comes back in recovery, until both sides were
@@ -183,12 +200,32 @@ class SiteAdmin:
             if state is SiteState.ACTIVE and awaits_baseline(connection, site_id):
                 _refuse_uncompared(connection, site_id)
                 state = SiteState.RECOVERY
+            was = connection.execute(select(site.c.state).where(site.c.id == site_id)).scalar_one()
             values = state_values(connection, site_id, state, actor)
             connection.execute(update(site).where(site.c.id == site_id).values(values))
+            _note_state(connection, site_id, (SiteState(was), state), actor, why)
         if state not in REST_OVER:
             return []
         reasons = [f"site_{other}" for other in REST_OVER[state]]
         return release_reasons(self._transactions, reasons, self.find(str(site_id)))
+
+
+def _note_state(
+    connection: Connection, site_id: int, was_is: tuple[SiteState, SiteState], actor: str, why: str
+) -> None:
+    """An entry of the audit, unless nothing changed."""
+    was, state = was_is
+    if was is state:
+        return
+    what = STATE_WORDS[state]
+    before, after = {"state": str(was)}, {"state": str(state)}
+    note_change(connection, actor, what, site_id, before=before, after=after, why=why)
+
+
+def _decisions(policy: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """What counts for these policies: also where nobody has chosen."""
+    chosen = Policy.of(policy)
+    return {name: str(getattr(chosen, name)) for name in names}
 
 
 def _refuse_uncompared(connection: Connection, site_id: int) -> None:

@@ -137,9 +137,9 @@ WHERE link_id = :link_id AND state = 'open'
 ADD_HISTORY = SqlText("""
 -- history.add: one line; lines are never changed, but for what a privacy request erases
 INSERT INTO history (site_id, link_id, at, what, side, attribute, before, after, loser, loser_side,
-  reason, remote_id, intent_id, inbox_id, words_before, words_after, words_loser)
+  reason, remote_id, intent_id, inbox_id, actor, words_before, words_after, words_loser)
 VALUES (:site_id, :link_id, ledger_now(), :what, :side, :attribute, :before, :after, :loser,
-  :loser_side, :reason, :remote_id, :intent_id, :inbox_id, :words_before, :words_after,
+  :loser_side, :reason, :remote_id, :intent_id, :inbox_id, :actor, :words_before, :words_after,
   :words_loser)
 """)
 

@@ -15,9 +15,10 @@ import structlog
 from sync_worker.core.errors import SyncError, Transient
 from sync_worker.core.ports.catalogue import Catalogue, NotListed
 from sync_worker.core.ports.doorbell import Bell
-from sync_worker.core.values import AutoMap, Side, Site, UnknownEntity
+from sync_worker.core.values import AutoMap, EntityRef, Side, Site, UnknownEntity
 from sync_worker.core.values.catalogue import ProposedPair
 from sync_worker.files.proposals import ALL_WAYS, By, EntityProposal, pair_of, propose_entities
+from sync_worker.ledger.accounts.audit import BY_COMMAND
 from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.ledger.administration.mappings import Imported, ImportRefused
 from sync_worker.services.onboarding.catalogues import Catalogues, read_both
@@ -27,6 +28,7 @@ CatalogueOf = Callable[[Site, Wait], Mapping[Side, Catalogue]]
 
 SITES_AT_ONCE = 20
 LOOK_SECONDS = 90.0  # of one site in a worker; below the broker's visibility time-out
+BY_POLICY = "auto_map"  # in the audit, where no person says which things are the same
 BATCH = 500  # pairs that are mapped in one transaction
 
 log = structlog.get_logger(__name__)
@@ -118,7 +120,7 @@ class Products:
         if policy is not AutoMap.OFF:
             way: By = "sku" if policy is AutoMap.SKU else "id"
             certain = propose_entities(found.wix, found.external, [way])
-            done, _ = self._map(site, self._unmapped(site, certain))
+            done, _ = self._map(site, self._unmapped(site, certain), BY_POLICY)
         proposal = propose_entities(found.wix, found.external, ALL_WAYS)
         pairs = self._unmapped(site, proposal)
         self._admin.proposals.replace(site.id, pairs)
@@ -144,13 +146,15 @@ class Products:
                 pairs.append(ProposedPair(wix, external, pair.way, *titles))
         return pairs
 
-    def confirm(self, site: Site, ways: Sequence[By] = ALL_WAYS) -> tuple[Imported, list[str]]:
+    def confirm(
+        self, site: Site, ways: Sequence[By] = ALL_WAYS, actor: str = BY_COMMAND
+    ) -> tuple[Imported, list[str]]:
         """A person says that the open proposals by these ways are right.
 
         Returns what was mapped, and in words which could not be.
         """
         pairs = [pair for pair in self.proposed(site) if pair.way in ways]
-        return self._map(site, pairs)
+        return self._map(site, pairs, actor)
 
     def proposed(self, site: Site) -> Iterator[ProposedPair]:
         """All open proposals, page by page."""
@@ -159,27 +163,31 @@ class Products:
             yield from page
             after = page[-1].id
 
-    def _map(self, site: Site, pairs: Sequence[ProposedPair]) -> tuple[Imported, list[str]]:
+    def _map(
+        self, site: Site, pairs: Sequence[ProposedPair], actor: str
+    ) -> tuple[Imported, list[str]]:
         """In batches, each whole; what cannot be mapped is left out of its batch."""
         added, released, refused = 0, list[int](), list[str]()
         for start in range(0, len(pairs), BATCH):
             batch = list(pairs[start : start + BATCH])
-            done, wrong = self._map_batch(site, batch)
+            done, wrong = self._map_batch(site, batch, actor)
             added += done.added
             released += done.released
             refused += wrong
         self._bell.ring(released)
         return Imported(added, released=tuple(released)), refused
 
-    def _map_batch(self, site: Site, batch: list[ProposedPair]) -> tuple[Imported, list[str]]:
+    def _map_batch(
+        self, site: Site, batch: list[ProposedPair], actor: str
+    ) -> tuple[Imported, list[str]]:
         wrong: list[str] = []
         mappings = self._admin.mappings
         try:
-            done = mappings.import_entities(site, [(pair.wix, pair.external) for pair in batch])
+            done = mappings.import_entities(site, _pairs(batch), actor)
         except ImportRefused as refused:
             wrong = [f"{_name(batch[at])}: {why}" for at, why in sorted(refused.problems.items())]
             batch = [pair for at, pair in enumerate(batch) if at not in refused.problems]
-            done = mappings.import_entities(site, [(pair.wix, pair.external) for pair in batch])
+            done = mappings.import_entities(site, _pairs(batch), actor)
         self._admin.proposals.mapped(site.id, batch)
         return done, wrong
 
@@ -194,6 +202,10 @@ class Products:
         released = self._admin.held.release_waiting(site, keys)
         self._bell.ring(released)
         return released
+
+
+def _pairs(batch: Sequence[ProposedPair]) -> list[tuple[EntityRef, EntityRef]]:
+    return [(pair.wix, pair.external) for pair in batch]
 
 
 def _name(pair: ProposedPair) -> str:
