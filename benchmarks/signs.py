@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
-PRODUCT = ("sync_worker", "webhook_gateway")
+PRODUCT = ("sync_worker", "webhook_gateway", "sync_console")
 PLAIN_ROOMS = ("engine", "intake", "ledger", "remotes", "reconcile")
 MAX_FILES, MAX_CLASS, MAX_FUNCTION, MAX_FILE = 20, 250, 50, 350  # the last three in lines
 MAX_DEPTH = 1  # classes of our own above a class
@@ -150,7 +150,8 @@ class Code:
     def folders(self) -> Sequence[Sized]:
         """With the number of their files."""
         counts = []
-        for folder in [self.root / "sync_worker", *(self.root / "sync_worker").rglob("*")]:
+        rooms = [self.root / "sync_worker", self.root / "sync_console"]
+        for folder in [each for room in rooms for each in (room, *room.rglob("*"))]:
             if folder.is_dir() and folder.name != "__pycache__":
                 files = sum(path.is_file() for path in folder.iterdir())
                 counts.append(Sized(str(folder.relative_to(self.root)), files))

@@ -123,6 +123,13 @@ class Settings(BaseModel):
     flower_basic_auth: SecretStr | None = None  # user:password
     flower_bind: str = "127.0.0.1:5555"
 
+    console_bind: str = "127.0.0.1:8720"
+    console_public_url: str = ""  # where people open it: https, or http at 127.0.0.1
+    console_threads: int = Field(default=8, ge=1)
+    # Who may frame the pages of a site's owner: Wix's dashboard.
+    console_frame_ancestors: str = "https://manage.wix.com https://*.wix.com https://*.editorx.com"
+    console_instance_minutes: float = Field(default=10.0, gt=0)  # so old may a signed one be
+
     log_format: Literal["json", "console"] = "console"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

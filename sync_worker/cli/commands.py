@@ -84,6 +84,10 @@ RUN = {
         "Gateway, worker, scheduler and (unless REDIS_URL is set) Redis on this machine; Ctrl-C"
         " stops them together.",
     ),
+    "console": Lazy(
+        "console.group:console",
+        "Pages in the browser, at CONSOLE_BIND; needs the [console] extra.",
+    ),
     "migrate": Lazy(
         "run.migrate:migrate",
         "Bring the ledger's database to the newest schema (every process does so at its start).",

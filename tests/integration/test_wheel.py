@@ -13,7 +13,7 @@ from zipfile import ZipFile
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("sync_worker", "webhook_gateway", "sync_sandbox")
+PACKAGES = ("sync_worker", "webhook_gateway", "sync_sandbox", "sync_console")
 BUILD = "from setuptools import build_meta; build_meta.build_wheel('dist')"
 # Imports each module that the folder holds, then makes a ledger: what Alembic runs by itself
 # (migrations.env) can only be imported by Alembic.

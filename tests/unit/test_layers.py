@@ -92,7 +92,7 @@ def test_metrics_are_counted_at_the_edges_only() -> None:
         "webhook_gateway/doorbell.py",
         "webhook_gateway/settings.py",
     }
-    product = files("sync_worker", "webhook_gateway")
+    product = files("sync_worker", "webhook_gateway", "sync_console")
     counting = {
         named(path) for path in product if "sync_worker.telemetry.metrics" in imports_of(path)
     }
@@ -102,7 +102,7 @@ def test_metrics_are_counted_at_the_edges_only() -> None:
 def test_product_never_imports_its_sandbox_except_to_start_it() -> None:
     importing = {
         named(path)
-        for path in files("sync_worker", "webhook_gateway")
+        for path in files("sync_worker", "webhook_gateway", "sync_console")
         if "sync_sandbox" in roots_of(path)
     }
     assert all(name.startswith("sync_worker/cli/") for name in importing)
@@ -139,7 +139,7 @@ def test_every_room_is_in_the_contract_of_entry_points() -> None:
     bound = {*entries["source_modules"], *entries["forbidden_modules"]}
     found = {
         f"{package}.{path.stem}"
-        for package in ("sync_worker", "webhook_gateway")
+        for package in ("sync_worker", "webhook_gateway", "sync_console")
         for path in (ROOT / package).iterdir()
         if not path.name.startswith("_") and (any(path.glob("*.py")) or path.suffix == ".py")
     }

@@ -85,3 +85,7 @@ class Who:
         """Raises Forbidden."""
         if not self.may(right, site_id):
             raise Forbidden(self, right)
+
+
+# Whoever has a shell on the machine, its settings and its ledger may do everything.
+COMMAND = Who("command line", Role.ADMIN)

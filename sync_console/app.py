@@ -1,0 +1,61 @@
+"""Makes the console: ``gunicorn 'sync_console.app:create_app()'``, or ``ratings-sync console``."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from flask import Flask, url_for
+from flask_wtf.csrf import CSRFProtect
+
+from sync_console.entrance import ENTRANCE
+from sync_console.pages import PAGES
+from sync_console.pages.menu import menu
+from sync_console.settings import ConsoleConfig
+from sync_console.web import actions, errors, headers, parts, sessions, words
+from sync_worker.wiring.console import ConsoleParts, console_parts
+
+STATIC = Path(__file__).parent / "static"
+MAX_FORM_BYTES = 2 * 1024 * 1024  # mapping files come as forms
+
+
+def create_app(of: ConsoleParts | None = None) -> Flask:
+    """The console over these parts; by default over those of the environment.
+
+    Raises Misconfigured.
+    """
+    of = of or console_parts()
+    config = ConsoleConfig(of.public_url, of.form_key, of.settings.console_frame_ancestors)
+    app = Flask(__name__)
+    app.config.update(
+        SECRET_KEY=of.form_key,
+        TRUSTED_HOSTS=config.hosts,
+        MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
+        PROPAGATE_EXCEPTIONS=False,
+        WTF_CSRF_TIME_LIMIT=None,  # as long as its session
+        WTF_CSRF_SSL_STRICT=False,  # we tell no referrer; Sec-Fetch-Site says it
+    )
+    app.extensions["console"] = of
+    headers.init_app(app, config)
+    app.extensions["console_secrets"] = sessions.init_app(app, config)
+    parts.init_app(app)
+    CSRFProtect(app)
+    words.init_app(app)
+    actions.init_app(app)
+    errors.init_app(app)
+    app.jinja_env.globals.update(menu=menu, file_url=file_url)
+    for blueprint in (*ENTRANCE, *PAGES):
+        app.register_blueprint(blueprint)
+    return app
+
+
+def file_url(name: str) -> str:
+    """Of a file of ours; another content has another address."""
+    return url_for("static", filename=name, v=_mark_of(name))
+
+
+@lru_cache
+def _mark_of(name: str) -> str:
+    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]

@@ -1,0 +1,89 @@
+"""Words of pages: gettext over the catalogues in ``locale/``, times, and addresses in part.
+
+English is the source. A catalogue is one file, ``locale/<language>/LC_MESSAGES/messages.po``, read
+as it is.
+"""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from functools import lru_cache
+from gettext import GNUTranslations, NullTranslations
+from pathlib import Path
+
+from babel.dates import format_timedelta
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from flask import Flask, g, request
+from markupsafe import Markup
+
+from sync_console.web.parts import session_of_request
+from sync_worker.services.access.masking import masked
+
+FOLDER = Path(__file__).parents[1] / "locale"
+SOURCE = "en"
+
+
+def languages() -> list[str]:
+    """With a catalogue, and the source."""
+    return [SOURCE, *sorted(path.parents[1].name for path in FOLDER.glob("*/LC_MESSAGES/*.po"))]
+
+
+def language() -> str:
+    """Of this request: an owner's as Wix says, anybody else's as the browser says."""
+    if "language" not in g:
+        session = session_of_request()
+        wanted = (session.locale if session else "") or request.args.get("locale", "")
+        known = languages()
+        found = wanted if wanted in known else request.accept_languages.best_match(known)
+        g.language = found or SOURCE
+    return str(g.language)
+
+
+def gettext(message: str) -> str:
+    return _catalogue(language()).gettext(message)
+
+
+def ngettext(one: str, many: str, count: int) -> str:
+    return _catalogue(language()).ngettext(one, many, count)
+
+
+def marked(message: str) -> str:
+    """A text that is translated where it is shown."""
+    return message
+
+
+@lru_cache
+def _catalogue(name: str) -> NullTranslations:
+    file = FOLDER / name / "LC_MESSAGES" / "messages.po"
+    if not file.exists():
+        return NullTranslations()
+    compiled = io.BytesIO()
+    with file.open("rb") as opened:
+        write_mo(compiled, read_po(opened, locale=name))
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+def when(at: datetime | float | None) -> Markup | str:
+    """A time in relative words, with UTC where the pointer rests; a dash for none."""
+    if at is None:
+        return "–"
+    moment = datetime.fromtimestamp(at, UTC) if isinstance(at, (int, float)) else at
+    moment = moment.astimezone(UTC)
+    told = moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+    ago = format_timedelta(
+        moment - datetime.now(UTC), add_direction=True, locale=language(), threshold=1.2
+    )
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        moment.isoformat(timespec="seconds"), told, ago
+    )
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    install = app.jinja_env.install_gettext_callables  # type: ignore[attr-defined]  # of the extension
+    install(gettext, ngettext, newstyle=True)
+    app.jinja_env.globals.update(when=when, language=language)
+    app.jinja_env.filters["masked"] = masked

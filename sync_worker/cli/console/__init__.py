@@ -1,0 +1,1 @@
+"""``ratings-sync console``: the pages in the browser, who may use them, tokens of programs."""

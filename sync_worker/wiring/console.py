@@ -1,0 +1,91 @@
+"""The parts of the console: services, each made when a page first asks for it.
+
+Nothing here opens a sealed secret or calls a remote.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from functools import cached_property
+
+from sync_worker.config import Settings, environment, load_settings
+from sync_worker.core.errors import Misconfigured
+from sync_worker.ledger.access.forms import SqlForms
+from sync_worker.ledger.access.people import SqlPeople
+from sync_worker.ledger.access.sessions import SqlSessions
+from sync_worker.ledger.transactions import Transactions
+from sync_worker.services.access.access import Access
+from sync_worker.services.access.forms import Forms
+from sync_worker.services.access.people import People
+from sync_worker.services.access.sessions import Sessions
+from sync_worker.telemetry.logs import set_up_logs
+from sync_worker.wiring.databases import Databases
+
+SQL_SECONDS = 5.0
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+class ConsoleParts:
+    """Not for use across a fork."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self.settings, self.environ = settings, environ
+        self.databases = Databases(settings, makes_ledger=False)
+
+    @cached_property
+    def transactions(self) -> Transactions:
+        return Transactions(self.databases.open(self.settings.console_threads + 1, SQL_SECONDS))
+
+    @cached_property
+    def access(self) -> Access:
+        return Access(
+            People(SqlPeople(self.transactions)),
+            Sessions(SqlSessions(self.transactions)),
+            Forms(SqlForms(self.transactions)),
+        )
+
+    @property
+    def public_url(self) -> str:
+        """Where browsers reach the console. Raises Misconfigured."""
+        return public_url(self.settings)
+
+    @property
+    def form_key(self) -> str:
+        """The same in each process of the console; a form's token is secret without it, too."""
+        known = self.settings.token_seal or self.settings.database
+        return hmac.new(known.encode(), b"forms of the console", hashlib.sha256).hexdigest()
+
+    def close(self) -> None:
+        self.databases.close()
+
+
+def console_parts() -> ConsoleParts:
+    """The parts of this process, from its environment. Raises Misconfigured."""
+    environ = environment()
+    settings = load_settings(environ)
+    set_up_logs(settings.log_format, settings.log_level)
+    return ConsoleParts(settings, environ)
+
+
+def public_url(settings: Settings) -> str:
+    """CONSOLE_PUBLIC_URL, or where it listens on this machine. Raises Misconfigured.
+
+    Passwords and cookies go over https, or do not leave this machine.
+    """
+    url = settings.console_public_url.rstrip("/")
+    if url.startswith("https://"):
+        return url
+    host = settings.console_bind.rpartition(":")[0]
+    if not url and host not in LOOPBACK:
+        raise Misconfigured(
+            f"CONSOLE_BIND is {settings.console_bind}, which others reach: set CONSOLE_PUBLIC_URL"
+            " to the https address that people open"
+        )
+    url = url or f"http://{settings.console_bind}"
+    if not url.startswith(tuple(f"http://{name}" for name in LOOPBACK)):
+        raise Misconfigured(
+            f"CONSOLE_PUBLIC_URL is {url}: use https, or http at 127.0.0.1 on this machine"
+        )
+    return url

@@ -1,0 +1,44 @@
+"""The console on a port, and one Chromium that looks at it: once for all tests here."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+from waitress.server import create_server
+
+from tests.console.looking import Console
+from tests.integration.console.ground import free_port, ground_over
+
+WITHOUT_SANDBOX = "--no-sandbox"  # containers have none
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The machine's Chromium; Playwright brings none."""
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("there is no chromium on the PATH: apt-get install chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=[WITHOUT_SANDBOX])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def console(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path, browser: Browser
+) -> Iterator[Console]:
+    """The console over a ledger that all tests of the session share: each makes its own sites."""
+    url = f"sqlite:///{shutil.copy(sqlite_template, tmp_path_factory.mktemp('console'))}"
+    bind = f"127.0.0.1:{free_port()}"
+    with ground_over(url, CONSOLE_BIND=bind) as ground:
+        server = create_server(ground.app, listen=bind, threads=4)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        yield Console(ground, browser, f"http://{bind}")
+        server.close()
