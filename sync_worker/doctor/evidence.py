@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from redis.exceptions import RedisError
@@ -19,12 +19,13 @@ from sync_worker.doctor.addresses import look_at
 from sync_worker.doctor.check import first_line
 from sync_worker.ledger.accounts.site_sides import failing_accounts
 from sync_worker.ledger.administration.admin import LedgerAdmin
+from sync_worker.ledger.administration.site_faults import SqlSiteFaults
 from sync_worker.ledger.administration.site_pages import SiteFilter
 from sync_worker.ledger.statements.clock import seen_times
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.external.hooks import HookState
 from sync_worker.runtime.waiting import shortly
-from sync_worker.services.evidence import AddressLook, DisabledHooks, Evidence, RemoteLook
+from sync_worker.services.evidence import AddressLook, Bounds, DisabledHooks, Evidence, RemoteLook
 from sync_worker.services.trouble import Trouble
 from sync_worker.services.troubles import troubles
 from sync_worker.wiring import Wiring
@@ -74,11 +75,14 @@ class Known(Protocol):
     def manifests(self) -> dict[str, Manifest]: ...
 
 
-def local_evidence(wiring: Known) -> Evidence:
-    """What the ledger and Redis know. A ledger that cannot be read is a fact, too."""
+def local_evidence(wiring: Known, bounds: Bounds | None = None) -> Evidence:
+    """What the ledger and Redis know, all of it without ``bounds``.
+
+    A ledger that cannot be read is a fact, too.
+    """
     redis = redis_reason(wiring)
     try:
-        evidence = _of_ledger(wiring)
+        evidence = _of_ledger(wiring, bounds)
     except NoLedger as error:
         evidence = Evidence(now=time.time(), missing_ledger=error.message)
     except SyncError as error:
@@ -87,8 +91,9 @@ def local_evidence(wiring: Known) -> Evidence:
     return replace(evidence, redis_reason=redis)
 
 
-def _of_ledger(wiring: Known) -> Evidence:
-    admin = wiring.admin
+def _of_ledger(wiring: Known, bounds: Bounds | None) -> Evidence:
+    admin, set_up = wiring.admin, _set_up(wiring)
+    bounded = _all_of(admin) if bounds is None else _some_of(admin, bounds, set_up or frozenset())
     shut = locked(wiring.settings, admin.sealed.keys_in_use())
     with admin.engine.connect() as connection:
         times = seen_times(connection)
@@ -99,18 +104,39 @@ def _of_ledger(wiring: Known) -> Evidence:
         clock_ahead=times.raw - time.time(),
         is_sqlite=wiring.settings.is_sqlite,
         processes=admin.heartbeats.all(),
-        door=admin.door_counts.sources(),
         connectors_reason=connectors_reason(wiring),
-        connectors=_set_up(wiring),
+        connectors=set_up,
         sources=frozenset(_hooked(wiring)),
-        sites=admin.standing.sites(),
         failing_accounts=failing,
-        site_faults=wiring.databases.figures().site_faults,
-        waiting=admin.standing.waiting(),
+        site_faults=SqlSiteFaults(admin.transactions).standing(),
         locked_accounts=shut.accounts,
         keys_reason=shut.reason,
-        locked_holds=admin.standing.locked_holds(),
+        **bounded,
     )
+
+
+def _all_of(admin: LedgerAdmin) -> dict[str, Any]:
+    """The facts of which there are as many as sites or deliveries."""
+    return {
+        "door": admin.door_counts.sources(),
+        "sites": admin.standing.sites(),
+        "waiting": admin.standing.waiting(),
+        "locked_holds": admin.standing.locked_holds(),
+    }
+
+
+def _some_of(admin: LedgerAdmin, bounds: Bounds, set_up: frozenset[str]) -> dict[str, Any]:
+    """The same, within bounds."""
+    most, sources = bounds.most, bounds.sources
+    sites = admin.standing.some_sites(most, set_up)
+    if bounds.site is not None:
+        sites = admin.standing.one_site(bounds.site.id)
+    return {
+        "door": admin.door_counts.refusing(most, sources),
+        "sites": sites,
+        "waiting": admin.standing.waiting(most, sources),
+        "locked_holds": admin.standing.locked_holds(most),
+    }
 
 
 def connectors_reason(wiring: Known) -> str:

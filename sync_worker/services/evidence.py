@@ -5,11 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sync_worker.core.values import Site
 from sync_worker.ledger.accounts.site_sides import FailingAccount
 from sync_worker.ledger.administration.door_counts import DoorSource
 from sync_worker.ledger.administration.heartbeats import SeenProcess
 from sync_worker.ledger.administration.site_faults import SiteFault
 from sync_worker.ledger.administration.standing import SiteStanding, Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much of a moment is read, for pages: ``most`` of each kind of fact.
+
+    ``site``: what is told of one site is of this one alone.
+    """
+
+    most: int
+    site: Site | None = None
+
+    @property
+    def sources(self) -> frozenset[str] | None:
+        """Whose deliveries count; ``None``: everybody's."""
+        if self.site is None:
+            return None
+        return frozenset({self.site.instance_id, self.site.external_source}) - {""}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Tables ``door_count`` and ``door_source``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,6 +88,29 @@ class SqlDoorCounts:
         found = select(door_source, ago).order_by(door_source.c.source)
         with self._transactions.read() as connection:
             return [DoorSource(**row._mapping) for row in connection.execute(found)]
+
+    def refusing(self, most: int, sources: Collection[str] | None = None) -> list[DoorSource]:
+        """Of those of which nothing was accepted since the last refusal, so many.
+
+        ``sources``: of these alone, and of Wix.
+        """
+        ago = (ledger_now() - door_source.c.refused_at).label("refused_ago")
+        found = select(door_source, ago).where(door_source.c.refusing_since.is_not(None))
+        if sources is not None:
+            found = found.where(door_source.c.source.in_(sorted({*sources, "wix"})))
+        with self._transactions.read() as connection:
+            rows = connection.execute(found.order_by(door_source.c.refusing_since).limit(most))
+            return [DoorSource(**row._mapping) for row in rows]
+
+    def some(self, most: int, sources: Collection[str] | None = None) -> list[DoorSource]:
+        """Those that are silent for the longest; ``sources``: of these alone."""
+        ago = (ledger_now() - door_source.c.refused_at).label("refused_ago")
+        found = select(door_source, ago).where(door_source.c.source != UNKNOWN_SOURCE)
+        if sources is not None:
+            found = found.where(door_source.c.source.in_(sorted(sources)))
+        with self._transactions.read() as connection:
+            rows = connection.execute(found.order_by(door_source.c.accepted_at).limit(most))
+            return [DoorSource(**row._mapping) for row in rows]
 
     def counts(self, hours: int) -> dict[tuple[str, str, str], int]:
         """Of the last so many hours, by (wix or connector, result, reason). Raises Transient."""

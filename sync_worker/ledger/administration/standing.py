@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, case, exists, func, select
+from sqlalchemy import Connection, Select, case, exists, false, func, or_, select
 
 from sync_worker.core.hold_reasons import ACCOUNT_LOCKED
 from sync_worker.core.ports.inbox import CREATE_ACCEPTED, RATE_LIMITED
@@ -79,22 +80,25 @@ class SqlStanding:
 
     def sites(self) -> list[SiteStanding]:
         """Every site, in the order in which they were added."""
-        whole = is_whole(site.c.id)
-        is_compared = exists().where(whole, run.c.state == DONE).label("is_compared")
-        is_comparing = exists().where(whole, run.c.state == RUNNING).label("is_comparing")
-        is_changed = site.c.wix_api_since.is_not(None).label("is_changed")
-        source = account.c.connector + "/" + account.c.public_id
-        its_own = (account.c.site_id == site.c.id) & (source == site.c.external_source)
-        columns = (site.c.id, site.c.connector, site.c.state, is_compared, is_comparing, is_changed)
-        its_account = (
-            account.c.state.label("account_state"),
-            account.c.paused_why,
-            account.c.revoked_at,
-        )
-        found = select(*columns, site.c.external_source, site.c.instance_id, *its_account)
-        found = found.select_from(site).outerjoin(account, its_own).order_by(site.c.id)
         with self._transactions.read() as connection:
-            return [_to_standing(row) for row in connection.execute(found)]
+            return [_to_standing(row) for row in connection.execute(_standings())]
+
+    def some_sites(self, most: int, known: Collection[str]) -> list[SiteStanding]:
+        """So many of those that are in trouble, and one that is not.
+
+        ``known``: the connectors that the environment sets up.
+        """
+        in_trouble = _is_in_trouble(known)
+        with self._transactions.read() as connection:
+            rows = connection.execute(_standings().where(in_trouble).limit(most)).all()
+            rows = [*rows, *connection.execute(_standings().where(~in_trouble).limit(1))]
+        return [_to_standing(row) for row in rows]
+
+    def one_site(self, site_id: int) -> list[SiteStanding]:
+        """That one, if it is there."""
+        with self._transactions.read() as connection:
+            rows = connection.execute(_standings().where(site.c.id == site_id))
+            return [_to_standing(row) for row in rows]
 
     def written_since(self, site_id: int, run_id: int) -> dict[str, int]:
         """Writes that have landed on a site since a run of it began, by whoever: by kind."""
@@ -116,27 +120,40 @@ class SqlStanding:
         with self._transactions.read() as connection:
             return connection.execute(select(inbox.c.id).where(fresh).limit(1)).first() is not None
 
-    def locked_holds(self) -> dict[str, int]:
-        """How many deliveries of each source are held as no worker's key opens its account."""
+    def locked_holds(self, most: int | None = None) -> dict[str, int]:
+        """How many deliveries of each source are held as no worker's key opens its account.
+
+        ``most``: no more than so many are counted.
+        """
         held = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.reason == ACCOUNT_LOCKED)
-        counted = select(inbox.c.source, func.count()).where(held).group_by(inbox.c.source)
+        some = select(inbox.c.source).where(held).limit(most).subquery()
+        counted = select(some.c.source, func.count()).group_by(some.c.source)
         with self._transactions.read() as connection:
             return {source: int(number) for source, number in connection.execute(counted)}
 
-    def waiting(self) -> list[Waiting]:
-        """What is on its way, by source. Not what waits for a create that was accepted."""
-        is_budget: Any = case((inbox.c.reason == RATE_LIMITED, 1), else_=0).label("is_budget")
-        oldest = func.min(inbox.c.received_at)
+    def waiting(
+        self, most: int | None = None, sources: Collection[str] | None = None
+    ) -> list[Waiting]:
+        """What is on its way, by source. Not what waits for a create that was accepted.
+
+        ``most``: no more than so many are counted, the oldest. ``sources``: of these alone.
+        """
+        is_open = inbox.c.state.in_(OPEN) & (inbox.c.reason != CREATE_ACCEPTED)
+        if sources is not None:
+            is_open &= inbox.c.source.in_(sorted(sources))
+        columns = (inbox.c.source, inbox.c.reason, inbox.c.received_at)
+        some = select(*columns).where(is_open).order_by(inbox.c.received_at).limit(most).subquery()
+        is_budget: Any = case((some.c.reason == RATE_LIMITED, 1), else_=0).label("is_budget")
+        oldest = func.min(some.c.received_at)
         summed = (
             select(
-                inbox.c.source,
+                some.c.source,
                 is_budget,
                 func.count().label("number"),
                 oldest.label("oldest_at"),
                 (ledger_now() - oldest).label("age"),
             )
-            .where(inbox.c.state.in_(OPEN), inbox.c.reason != CREATE_ACCEPTED)
-            .group_by(inbox.c.source, is_budget)
+            .group_by(some.c.source, is_budget)
             .order_by(oldest)
         )
         with self._transactions.read() as connection:
@@ -144,6 +161,44 @@ class SqlStanding:
                 Waiting(row.source, bool(row.is_budget), row.number, row.oldest_at, float(row.age))
                 for row in connection.execute(summed)
             ]
+
+
+def _is_compared() -> Any:
+    return exists().where(is_whole(site.c.id), run.c.state == DONE)
+
+
+def _standings() -> Select[Any]:
+    """Sites with their accounts, and whether both sides were compared."""
+    is_comparing = exists().where(is_whole(site.c.id), run.c.state == RUNNING)
+    source = account.c.connector + "/" + account.c.public_id
+    its_own = (account.c.site_id == site.c.id) & (source == site.c.external_source)
+    found = select(
+        site.c.id,
+        site.c.connector,
+        site.c.state,
+        _is_compared().label("is_compared"),
+        is_comparing.label("is_comparing"),
+        site.c.wix_api_since.is_not(None).label("is_changed"),
+        site.c.external_source,
+        site.c.instance_id,
+        account.c.state.label("account_state"),
+        account.c.paused_why,
+        account.c.revoked_at,
+    )
+    return found.select_from(site).outerjoin(account, its_own).order_by(site.c.id)
+
+
+def _is_in_trouble(known: Collection[str]) -> Any:
+    """More sites than have a trouble: the rules look closer."""
+    is_unknown = (site.c.external_source == site.c.connector) & site.c.connector.not_in(known)
+    rests = or_(
+        site.c.state.in_((str(SiteState.PAUSED), str(SiteState.RECOVERY))),
+        site.c.external_source.is_(None),
+        account.c.state.in_((str(AccountState.PAUSED), str(AccountState.REVOKED))),
+        is_unknown,
+    )
+    is_uncompared = (site.c.state == str(SiteState.ACTIVE)) & ~_is_compared()
+    return or_(func.coalesce(rests, false()), is_uncompared)
 
 
 def _to_standing(row: Any) -> SiteStanding:
