@@ -251,6 +251,19 @@ def say_farewell() -> str:
     return f"{len(hooks)} accounts wiped, {sum(hooks)} webhooks removed" if hooks else ""
 
 
+@app.task(name="sync_worker.tasks.resume_sites", base=Tick)
+def resume_sites() -> str:
+    """Let sites go on whose pause is over."""
+    try:
+        by_site = worker().pauses.resume_due()
+    except SyncError as error:
+        log.warning("resumptions_postponed", error=type(error).__name__, **_facts(error))
+        return Postponed(error.message)
+    for released in by_site:
+        bell.ring(released)
+    return f"{len(by_site)} sites go on" if by_site else ""
+
+
 @app.task(name="sync_worker.tasks.look_for_products", base=Tick)
 def look_for_products() -> str:
     """Read the catalogues of sites where something unknown has come, for less than a minute."""

@@ -13,6 +13,7 @@ import click
 
 from sync_worker.core.numbers import MAX_WHOLE, whole_number
 from sync_worker.core.values import Site, WixKind
+from sync_worker.services.access.who import Role, Who
 from sync_worker.wiring import wiring
 
 NUMBER = click.IntRange(1, MAX_WHOLE)  # of a row, or of rows
@@ -53,6 +54,11 @@ def user_name() -> str:
         return os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
         return f"user {os.getuid()}"
+
+
+def whoever() -> Who:
+    """The same for services: whoever has a shell on the machine may do everything."""
+    return Who(user_name(), Role.ADMIN)
 
 
 def example(text: str) -> Callable[[Any], Any]:

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from sync_worker.cli.options import JSON, PAGE_AFTER, SITE, WHY, WIX_API, user_name
+from sync_worker.cli.options import JSON, PAGE_AFTER, SITE, WHY, WIX_API, user_name, whoever
 from sync_worker.cli.output import field_words, print_json, say
 from sync_worker.cli.site_history import site_history
+from sync_worker.cli.site_rest import pause, resume
 from sync_worker.cli.site_set import change_wix_api, take_over
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import AccountState, Side, Site, SiteState, WixKind
@@ -19,6 +20,8 @@ from sync_worker.manifest.default_field import default_field
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.services.accounts.environment import refuse_shop_of_account
 from sync_worker.services.accounts.standing import site_account_words
+from sync_worker.services.sites.policies import Policies
+from sync_worker.services.sites.sites import Sites
 from sync_worker.wiring import wiring
 
 
@@ -32,6 +35,8 @@ def site() -> None:
 
 
 site.add_command(site_history)
+site.add_command(pause)
+site.add_command(resume)
 
 
 @site.command("add")
@@ -122,7 +127,8 @@ def list_sites(
         connector,
         AccountState(account_state) if account_state else None,
     )
-    rows = wiring().admin.site_pages.rows(which, after, limit)
+    sites = Sites(wiring().admin)
+    rows = sites.rows(whoever(), which, after, limit)
     if as_json:
         print_json([site_document(row) for row in rows])
         return
@@ -131,7 +137,7 @@ def list_sites(
         click.echo(_site_line(row))
         shown, after = shown + 1, row.site.id
     if shown == limit:
-        all_of_them = wiring().admin.site_pages.count(which)
+        all_of_them = sites.count(whoever(), which)
         click.echo(f"of {all_of_them} sites; more: --after {after}", err=True)
     if not shown and which == SiteFilter():
         click.echo(
@@ -224,22 +230,9 @@ def set_policy(policies: Sequence[str], site_name: str | None, why: str) -> None
     Example: ratings-sync site policy unknown_contact=create conflict=wix
     """
     admin = wiring().admin
-    changed = admin.sites.set_policy(
-        admin.sites.find(site_name).id, _policies(policies), user_name(), why
-    )
+    found = admin.sites.find(site_name)
+    changed = Policies(admin).change(whoever(), found.id, _policies(policies), why)
     click.echo(f"site {changed.id}: {_differing(changed) or 'all policies at their defaults'}")
-
-
-@site.command("pause")
-@SITE
-@WHY
-def pause(site_name: str | None, why: str) -> None:
-    """Hold further deliveries of a site.
-
-    \b
-    Example: ratings-sync site pause
-    """
-    _set_state(site_name, SiteState.PAUSED, why)
 
 
 @site.command("recover")
@@ -257,18 +250,6 @@ def recover(site_name: str | None, why: str) -> None:
     Example: ratings-sync site recover
     """
     _set_state(site_name, SiteState.RECOVERY, why)
-
-
-@site.command("resume")
-@SITE
-@WHY
-def resume(site_name: str | None, why: str) -> None:
-    """Go on with a site that was paused, removed or recovered; what was held for it is on its way.
-
-    \b
-    Example: ratings-sync site resume
-    """
-    _set_state(site_name, SiteState.ACTIVE, why)
 
 
 @site.command("remove")

@@ -11,6 +11,7 @@ from sync_worker.core.values import AccountState, InboxState, SiteState
 from sync_worker.ledger.accounts.changing import end_account, next_number
 from sync_worker.ledger.accounts.reading import read_account
 from sync_worker.ledger.accounts.tables import account
+from sync_worker.ledger.console.pause_rows import forget_pause
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.inbox import is_of_site, release_deliveries
 from sync_worker.ledger.statements.runs import awaits_baseline
@@ -30,7 +31,12 @@ BY_WIX = "wix"  # the actor of what an event of the app brings about
 def state_values(
     connection: Connection, site_id: int, state: SiteState, actor: str = BY_WIX
 ) -> dict[str, Any]:
-    """The columns of a site's state; with its removal its account ends in this transaction."""
+    """The columns of a site's state; with its removal its account ends in this transaction.
+
+    A pause is over with it, too.
+    """
+    if state is not SiteState.PAUSED:
+        forget_pause(connection, site_id)
     if state is not SiteState.REMOVED:
         return {"state": str(state), "removed_at": None}
     # The counter first, as with every change of an account: none is given meanwhile.

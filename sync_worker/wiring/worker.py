@@ -15,6 +15,7 @@ from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.administration.heartbeats import SqlHeartbeats
 from sync_worker.ledger.administration.hook_states import SqlHookStates
 from sync_worker.ledger.administration.retention import LedgerRetention
+from sync_worker.ledger.console.pauses import SqlPauses
 from sync_worker.ledger.inbox import InboxObserver
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.ledger.transactions import Transactions
@@ -121,6 +122,11 @@ class WorkerWiring:
     def farewells(self) -> Farewells:
         """What becomes of accounts whose site has left."""
         return Farewells(SqlAccountStore(self._transactions()), self._remotes.leaving_hooks)
+
+    @property
+    def pauses(self) -> SqlPauses:
+        """Sites that a person has paused."""
+        return SqlPauses(self._transactions())
 
     def _listen(self, heard: Callable[[], None]) -> None:
         self.redis.account_news.listen(heard)

@@ -15,14 +15,26 @@ from sync_worker.cli.map.entity_proposal import (
     save_entity_proposal,
 )
 from sync_worker.cli.map.importing import import_rows, print_rows, read_or_refuse
-from sync_worker.cli.options import EXISTING_FILE, FILE, JSON, NEW_FILE, SITE, the_site
+from sync_worker.cli.options import (
+    EXISTING_FILE,
+    FILE,
+    JSON,
+    NEW_FILE,
+    SITE,
+    WHY,
+    the_site,
+    whoever,
+)
 from sync_worker.cli.output import print_json, print_problems
 from sync_worker.core.values import Side
 from sync_worker.core.values.catalogue import CatalogueItem
 from sync_worker.files.mapping_files import ENTITY_COLUMNS, read_entities
 from sync_worker.files.proposals import ALL_WAYS, By, propose_entities, read_catalogue
 from sync_worker.files.rows import BadFile
+from sync_worker.services.onboarding.products import Products
+from sync_worker.services.sites.mapping import Mapping
 from sync_worker.wiring import wiring
+from sync_worker.wiring.sweeps import NoBell
 
 
 @click.group()
@@ -60,6 +72,25 @@ def list_entities(site_name: str | None, as_json: bool) -> None:
     found = wiring().admin.mappings.entities(the_site(site_name).id)
     rows = [columns_of(entity.wix, entity.external) for entity in found]
     print_rows(ENTITY_COLUMNS, rows, as_json)
+
+
+@entities.command("remove")
+@click.option("--wix-id", default="", metavar="ID", help="Of the product on Wix.")
+@click.option("--external-id", default="", metavar="ID", help="Of the product outside.")
+@SITE
+@WHY
+def remove_entity(wix_id: str, external_id: str, site_name: str | None, why: str) -> None:
+    """Take the map of one product away; one that ratings are linked by stays.
+
+    \b
+    Example: ratings-sync map entities remove --wix-id p-17 --site 2
+    """
+    if not wix_id and not external_id:
+        raise click.UsageError("name the product: --wix-id or --external-id, or both")
+    products = Products(wiring().admin, wiring().remotes.catalogues, NoBell())
+    site = the_site(site_name)
+    removing = Mapping(wiring().admin, products)
+    click.echo(removing.remove_named(whoever(), site.id, wix_id, external_id, why))
 
 
 @entities.command()

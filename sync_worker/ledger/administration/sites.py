@@ -15,7 +15,8 @@ from sync_worker.core.values import AccountState, Policy, Side, Site, SiteState,
 from sync_worker.core.words import MAX_NAMESPACE, MAX_WIX_ID, is_usable_id
 from sync_worker.ledger.accounts.audit import BY_COMMAND, note_change
 from sync_worker.ledger.accounts.tables import account
-from sync_worker.ledger.administration.held import release_keys, release_reasons
+from sync_worker.ledger.administration.held import release_keys, release_reasons, to_time
+from sync_worker.ledger.console.pause_rows import put_pause, read_pauses
 from sync_worker.ledger.sites import REST_OVER, state_values
 from sync_worker.ledger.statements.inbox import move_deliveries
 from sync_worker.ledger.statements.runs import awaits_baseline
@@ -129,7 +130,7 @@ class SiteAdmin:
         Raises Misconfigured.
         """
         with self._transactions.read() as connection:
-            found = None if name is None else read_sites(connection, _is_named(name), limit=1)
+            found = None if name is None else read_sites(connection, is_named(name), limit=1)
             if found:
                 return found[0]
             sites = read_sites(connection, limit=SITES_SHOWN + 1)
@@ -189,21 +190,30 @@ class SiteAdmin:
         return self.find(str(site_id))
 
     def set_state(
-        self, site_id: int, state: SiteState, actor: str = BY_COMMAND, why: str = ""
+        self,
+        site_id: int,
+        state: SiteState,
+        actor: str = BY_COMMAND,
+        why: str = "",
+        *,
+        until: float | None = None,
     ) -> list[int]:
         """Pause, resume or remove; resuming releases what was held for it.
 
         A site that has changed its API of Wix comes back in recovery, until both sides were
-        compared. Raises Misconfigured where it is there already.
+        compared. ``until``: when a pause ends by itself, in seconds since 1970. Raises
+        Misconfigured where it is there already.
         """
         with self._transactions.write() as connection:
             if state is SiteState.ACTIVE and awaits_baseline(connection, site_id):
                 _refuse_uncompared(connection, site_id)
                 state = SiteState.RECOVERY
-            was = connection.execute(select(site.c.state).where(site.c.id == site_id)).scalar_one()
+            was = _standing(connection, site_id)
             values = state_values(connection, site_id, state, actor)
             connection.execute(update(site).where(site.c.id == site_id).values(values))
-            _note_state(connection, site_id, (SiteState(was), state), actor, why)
+            if state is SiteState.PAUSED:
+                put_pause(connection, site_id, SiteState(was["state"]), until, why, actor)
+            _note_state(connection, site_id, was, actor, why)
         if state not in REST_OVER:
             return []
         reasons = [f"site_{other}" for other in REST_OVER[state]]
@@ -211,15 +221,22 @@ class SiteAdmin:
 
 
 def _note_state(
-    connection: Connection, site_id: int, was_is: tuple[SiteState, SiteState], actor: str, why: str
+    connection: Connection, site_id: int, was: Mapping[str, Any], actor: str, why: str
 ) -> None:
     """An entry of the audit, unless nothing changed."""
-    was, state = was_is
-    if was is state:
-        return
-    what = STATE_WORDS[state]
-    before, after = {"state": str(was)}, {"state": str(state)}
-    note_change(connection, actor, what, site_id, before=before, after=after, why=why)
+    now = _standing(connection, site_id)
+    if now != was:
+        what = STATE_WORDS[SiteState(now["state"])]
+        note_change(connection, actor, what, site_id, before=was, after=now, why=why)
+
+
+def _standing(connection: Connection, site_id: int) -> dict[str, Any]:
+    """The state of a site for the audit, and when a pause of it ends by itself."""
+    state = connection.execute(select(site.c.state).where(site.c.id == site_id)).scalar_one()
+    pause = read_pauses(connection, [site_id]).get(site_id)
+    if pause is None or pause.until is None:
+        return {"state": state}
+    return {"state": state, "until": to_time(pause.until).isoformat(timespec="seconds")}
 
 
 def _decisions(policy: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
@@ -239,7 +256,7 @@ def _refuse_uncompared(connection: Connection, site_id: int) -> None:
         )
 
 
-def _is_named(name: str) -> Any:
+def is_named(name: str) -> Any:
     is_its_account = (account.c.public_id == name) & (account.c.state != str(AccountState.REVOKED))
     is_named = or_(
         site.c.instance_id == name,

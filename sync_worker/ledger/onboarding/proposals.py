@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
@@ -45,6 +45,13 @@ class SqlProposals:
             .order_by(entity_proposal.c.id)
             .limit(limit)
         )
+        with self._transactions.read() as connection:
+            return [_pair(row) for row in connection.execute(found)]
+
+    def some(self, site_id: int, numbers: Collection[int]) -> list[ProposedPair]:
+        """Those with these numbers that are still open, no more than a page of them."""
+        is_meant = _is_one_of(site_id, sorted(numbers)[:AT_ONCE])
+        found = select(entity_proposal).where(is_meant).order_by(entity_proposal.c.id)
         with self._transactions.read() as connection:
             return [_pair(row) for row in connection.execute(found)]
 

@@ -48,6 +48,7 @@ task_routes = {
         "say_farewell",
         "reconcile_due",
         "probe_accounts",
+        "resume_sites",
     )
 }
 task_publish_retry = False  # the sweeper is the retry
@@ -90,6 +91,11 @@ beat_schedule = {
         "task": "sync_worker.tasks.say_farewell",
         "schedule": 20.0,
         "options": {"queue": "maint", "expires": 20.0},
+    },
+    "resume_sites": {  # asks the ledger whether the pause of a site is over
+        "task": "sync_worker.tasks.resume_sites",
+        "schedule": 15.0,
+        "options": {"queue": "maint", "expires": 15.0},
     },
     "look_for_products": {  # asks the ledger whether something that is not mapped has come
         "task": "sync_worker.tasks.look_for_products",

@@ -7,7 +7,7 @@ and a site is looked at once in ten minutes; then the site's policies count.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -154,6 +154,13 @@ class Products:
         Returns what was mapped, and in words which could not be.
         """
         pairs = [pair for pair in self.proposed(site) if pair.way in ways]
+        return self._map(site, pairs, actor)
+
+    def confirm_some(
+        self, site: Site, numbers: Collection[int], actor: str
+    ) -> tuple[Imported, list[str]]:
+        """The same for single proposals; one that is not open any more is left out."""
+        pairs = self._admin.proposals.some(site.id, numbers)
         return self._map(site, pairs, actor)
 
     def proposed(self, site: Site) -> Iterator[ProposedPair]:

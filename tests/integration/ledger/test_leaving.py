@@ -244,7 +244,8 @@ def test_row_that_comes_late_puts_the_end_off_and_is_not_left_behind(
     admin.sites.set_state(added.id, SiteState.REMOVED)
     with ledger.transactions.write() as connection:
         connection.execute(text("UPDATE site SET removed_at = 1"))
-    assert leaving_sites.forget_some(DAYS, 1) == 1
+    # The entry of its removal in the audit, and its map.
+    assert [leaving_sites.forget_some(DAYS, 1) for _ in range(2)] == [1, 1]
     line = "INSERT INTO missing (site_id, side, remote_id, run_id) VALUES (:id, 'wix', 'w1', 1)"
     # Its table was looked at before the one that the row above stood in.
     with ledger.transactions.write() as connection:

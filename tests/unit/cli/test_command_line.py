@@ -26,6 +26,7 @@ ONE_LINE = {
     "site recover",
     "site resume",
     "site remove",
+    "map entities remove",
 }
 
 

@@ -1,0 +1,1 @@
+"""Sites as people look after them: the list, pauses, policies as questions, maps of products."""
