@@ -13,7 +13,7 @@ from sync_console.entrance import ENTRANCE
 from sync_console.pages import PAGES
 from sync_console.pages.menu import menu
 from sync_console.settings import ConsoleConfig
-from sync_console.web import actions, errors, headers, parts, sessions, words
+from sync_console.web import actions, errors, headers, parts, sessions, show, words
 from sync_worker.wiring.console import ConsoleParts, console_parts
 
 STATIC = Path(__file__).parent / "static"
@@ -44,6 +44,7 @@ def create_app(of: ConsoleParts | None = None) -> Flask:
     CSRFProtect(app)
     words.init_app(app)
     actions.init_app(app)
+    show.init_app(app)
     errors.init_app(app)
     app.jinja_env.globals.update(menu=menu, file_url=file_url)
     for blueprint in (*ENTRANCE, *PAGES):

@@ -125,6 +125,8 @@ class Settings(BaseModel):
 
     console_bind: str = "127.0.0.1:8720"
     console_public_url: str = ""  # where people open it: https, or http at 127.0.0.1
+    flower_url: str = ""  # where people open Flower, for the console's links
+    grafana_url: str = ""
     console_threads: int = Field(default=8, ge=1)
     # Who may frame the pages of a site's owner: Wix's dashboard.
     console_frame_ancestors: str = "https://manage.wix.com https://*.wix.com https://*.editorx.com"

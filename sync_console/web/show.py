@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import make_response, render_template, request
+from flask import Flask, make_response, render_template, request
 from jinja2_fragments.flask import render_block
 from werkzeug.wrappers import Response
+
+from sync_console.web.actions import DONE
 
 # These differ each time, and say nothing new.
 _TOKENS = re.compile(r'name="(?:csrf_token|form)" value="[^"]*"')
@@ -28,3 +31,15 @@ def show(template: str, **context: Any) -> Response:
 def is_live() -> bool:
     """Whether a page that is open asks for news."""
     return request.headers.get("HX-Target") == "live"
+
+
+def here(**changes: object) -> str:
+    """The address of this page with other words behind its ``?``; ``None`` takes one away."""
+    words = {name: value for name, value in request.args.items() if name != DONE}
+    words |= {name: str(value) for name, value in changes.items() if value is not None}
+    kept = {name: value for name, value in words.items() if changes.get(name, "") is not None}
+    return f"{request.path}?{urlencode(kept)}" if kept else request.path
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.globals.update(here=here)

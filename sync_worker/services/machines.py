@@ -96,8 +96,8 @@ class MachineRoom:
                 Server("Redis", broker is not None, why, _memory(broker)),
                 Server(self._sources.ledger_name, not reason, reason),
             ],
-            self._sources.flower_url.rstrip("/"),
-            self._sources.grafana_url.rstrip("/"),
+            _address(self._sources.flower_url),
+            _address(self._sources.grafana_url),
         )
 
     def _seen(self) -> Sequence[SeenProcess]:
@@ -121,6 +121,11 @@ def _machine(seen: SeenProcess) -> Machine:
         seen.slots,
         seen.busy,
     )
+
+
+def _address(url: str) -> str:
+    """What a browser may open; anything else is no link."""
+    return url.rstrip("/") if url.startswith(("https://", "http://")) else ""
 
 
 def _memory(broker: BrokerFigures | None) -> str:

@@ -8,20 +8,38 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 
 from sync_worker.config import Settings, environment, load_settings
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.ports.catalogue import Catalogue
+from sync_worker.core.values import Side, Site
+from sync_worker.doctor.evidence import local_evidence, redis_reason
 from sync_worker.ledger.access.forms import SqlForms
 from sync_worker.ledger.access.people import SqlPeople
 from sync_worker.ledger.access.sessions import SqlSessions
+from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.transactions import Transactions
+from sync_worker.manifest.manifest import Manifest
 from sync_worker.services.access.access import Access
 from sync_worker.services.access.forms import Forms
 from sync_worker.services.access.people import People
 from sync_worker.services.access.sessions import Sessions
+from sync_worker.services.evidence import Bounds, Evidence
+from sync_worker.services.machines import MachineRoom, MachineSources
+from sync_worker.services.onboarding.products import Products, Wait
+from sync_worker.services.overview import OverviewService
+from sync_worker.services.sites.mapping import Maps
+from sync_worker.services.sites.pausing import Pausing
+from sync_worker.services.sites.policies import Policies
+from sync_worker.services.sites.sites import Sites
+from sync_worker.telemetry.broker_figures import BrokerFigures
 from sync_worker.telemetry.logs import set_up_logs
+from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import Databases
+from sync_worker.wiring.redis_parts import RedisParts
+from sync_worker.wiring.sweeps import NoBell
 
 SQL_SECONDS = 5.0
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -46,6 +64,69 @@ class ConsoleParts:
             Forms(SqlForms(self.transactions)),
         )
 
+    @cached_property
+    def admin(self) -> LedgerAdmin:
+        return ledger_admin(self.transactions.engine)
+
+    @cached_property
+    def redis(self) -> RedisParts:
+        return RedisParts(self.settings)
+
+    @cached_property
+    def connectors(self) -> Connectors:
+        return Connectors(self.settings, self.environ)
+
+    @property
+    def manifests(self) -> dict[str, Manifest]:
+        """By connector. Raises Misconfigured."""
+        return self.connectors.manifests
+
+    @cached_property
+    def overview(self) -> OverviewService:
+        return OverviewService(self.admin, self._evidence)
+
+    @cached_property
+    def machines(self) -> MachineRoom:
+        settings = self.settings
+        return MachineRoom(
+            MachineSources(
+                self.admin.heartbeats.all,
+                self._broker,
+                self.databases.up_check.reason,
+                "SQLite" if settings.is_sqlite else "PostgreSQL",
+                settings.flower_url,
+                settings.grafana_url,
+            )
+        )
+
+    @cached_property
+    def sites(self) -> Sites:
+        return Sites(self.admin)
+
+    @cached_property
+    def pausing(self) -> Pausing:
+        return Pausing(self.admin)
+
+    @cached_property
+    def policies(self) -> Policies:
+        return Policies(self.admin)
+
+    @cached_property
+    def maps(self) -> Maps:
+        """The catalogues of both sides are for workers to read."""
+        return Maps(self.admin, Products(self.admin, _reads_nothing, NoBell()))
+
+    def _evidence(self, bounds: Bounds) -> Evidence:
+        """Whether secrets open is the workers' to say: their holds tell it."""
+        found = local_evidence(self, bounds)
+        return replace(found, locked_accounts=0, keys_reason="")
+
+    def _broker(self) -> tuple[BrokerFigures | None, str]:
+        why = redis_reason(self)
+        if why is None:
+            return None, "REDIS_URL is not set for the console"
+        return (None, why) if why else (self.redis.broker_figures(), "")
+
     @property
     def public_url(self) -> str:
         """Where browsers reach the console. Raises Misconfigured."""
@@ -59,6 +140,10 @@ class ConsoleParts:
 
     def close(self) -> None:
         self.databases.close()
+
+
+def _reads_nothing(site: Site, wait: Wait) -> dict[Side, Catalogue]:
+    return {}
 
 
 def console_parts() -> ConsoleParts:

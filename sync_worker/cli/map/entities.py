@@ -32,7 +32,7 @@ from sync_worker.files.mapping_files import ENTITY_COLUMNS, read_entities
 from sync_worker.files.proposals import ALL_WAYS, By, propose_entities, read_catalogue
 from sync_worker.files.rows import BadFile
 from sync_worker.services.onboarding.products import Products
-from sync_worker.services.sites.mapping import Mapping
+from sync_worker.services.sites.mapping import Maps
 from sync_worker.wiring import wiring
 from sync_worker.wiring.sweeps import NoBell
 
@@ -89,7 +89,7 @@ def remove_entity(wix_id: str, external_id: str, site_name: str | None, why: str
         raise click.UsageError("name the product: --wix-id or --external-id, or both")
     products = Products(wiring().admin, wiring().remotes.catalogues, NoBell())
     site = the_site(site_name)
-    removing = Mapping(wiring().admin, products)
+    removing = Maps(wiring().admin, products)
     click.echo(removing.remove_named(whoever(), site.id, wix_id, external_id, why))
 
 

@@ -59,7 +59,7 @@ class Mapped:
     refused: Sequence[str] = ()
 
 
-class Mapping:
+class Maps:
     """Each raises Forbidden, Misconfigured, Transient."""
 
     def __init__(self, admin: LedgerAdmin, products: Products) -> None:
