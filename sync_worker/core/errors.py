@@ -22,9 +22,14 @@ Every instance carries facts for logs (remote, operation, status, code, request 
 or a secret.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from sync_worker.core.values import SearchKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,12 @@ NO_FACTS = Facts()
 
 
 class SyncError(Exception):
-    """Something went wrong in ratings-sync."""
+    """Something went wrong in ratings-sync.
+
+    ``shown``: what the record showed whose rating key was not found.
+    """
+
+    shown: SearchKeys | None = None
 
     def __init__(self, message: str = "", *, facts: Facts = NO_FACTS) -> None:
         self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]

@@ -42,6 +42,7 @@ from sync_worker.core.values import (
     InboxState,
     NewDelivery,
     RatingKey,
+    SearchKeys,
     Side,
     Site,
 )
@@ -219,6 +220,7 @@ class Intake:
         # The guard must not remember the id of somebody who was erased.
         if key == ERASED:
             self.guard.forget(site.id, delivery.new.side, delivery.new.remote_id)
+        self._note_shown(delivery, site, key.shown)
         self.ledger.inbox.close(delivery.id, key)
         # What is held of the same record ends the same way.
         if delivery.is_beside_held:
@@ -268,9 +270,13 @@ class Intake:
             case Leave(outcome):
                 return outcome
             case Defer(outcome, delay_seconds, reason, is_failure):
+                # A first wait may be a long one: by what its record showed people find it.
+                if delivery.attempts == 0:
+                    self._note_shown(delivery, site, error.shown)
                 self.ledger.inbox.defer([delivery.id], delay_seconds, reason, is_failure=is_failure)
                 return outcome
             case HoldDeliveries(outcome, reason, hold_key):
+                self._note_shown(delivery, site, error.shown)
                 self.ledger.inbox.hold([delivery.id], reason, hold_key=hold_key)
             case AwaitAccount(outcome, account, why):
                 self.ledger.site_sides.fail(account, [delivery.id], why)
@@ -283,6 +289,11 @@ class Intake:
             self.bell.ring(self.ledger.inbox.release_held(site.id, inbox_ids=[delivery.id]))
             return Outcome(OutcomeKind.RELEASED, reason)
         return outcome
+
+    def _note_shown(self, delivery: Delivery, site: Site, shown: SearchKeys | None) -> None:
+        """Keep by what people find a delivery without a key, before it leaves our hands."""
+        if shown is not None:
+            self.ledger.unlinked.note(site.id, delivery.id, shown)
 
     # -- the parts, each with the ports that it uses
 

@@ -10,9 +10,10 @@ the record itself                         from the event, else by a look at the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from sync_worker.core.errors import SyncError
 from sync_worker.core.ports.directory import Directory, Located
 from sync_worker.core.ports.inbox import ERASED, Closing
 from sync_worker.core.ports.links import Links
@@ -28,6 +29,7 @@ from sync_worker.core.values import (
     RatingKey,
     Record,
     RecordState,
+    SearchKeys,
     Side,
     Site,
 )
@@ -76,14 +78,18 @@ class Resolver:
 
     def key_of_record(self, record: Record, side: Side) -> Answer:
         """The key of a record, whatever is known of its id. Raises as ``key_of``."""
-        # The thing before the person: what is not mapped must not create a contact.
-        entity = MappedEntities(self.directory, self.site).entity_of(record.entity, side)
-        if isinstance(entity, Closing):
-            return entity
-        raters = Raters(self.directory, self.merges, self.connection, self.site)
-        contact = raters.contact_of(record.person, side)
+        try:
+            # The thing before the person: what is not mapped must not create a contact.
+            entity = MappedEntities(self.directory, self.site).entity_of(record.entity, side)
+            if isinstance(entity, Closing):
+                return _showing(entity, record)
+            raters = Raters(self.directory, self.merges, self.connection, self.site)
+            contact = raters.contact_of(record.person, side)
+        except SyncError as error:
+            error.shown = SearchKeys.of(record)
+            raise
         if isinstance(contact, Closing):
-            return contact
+            return _showing(contact, record)
         return RatingKey(self.site.id, entity.id, contact.contact_id)
 
     def _awaiting_key(self, payload: Mapping[str, Any]) -> Answer:
@@ -144,7 +150,7 @@ class Resolver:
             return self._key_of_hidden(delivery, record)
         if not record.is_visible:
             gone = Buried(new.side, record.remote_id, record.revision, record.sequence)
-            return self._bury(gone, NOT_PUBLISHED)
+            return self._bury(gone, _showing(NOT_PUBLISHED, record))
         return self.key_of_record(record, new.side)
 
     def _key_of_hidden(self, delivery: Delivery, record: Record) -> Answer:
@@ -157,14 +163,15 @@ class Resolver:
         if record.state is RecordState.PENDING:
             earlier = None if record.revision is None else record.revision - 1
             gone = Buried(new.side, record.remote_id, earlier, record.sequence)
-            return self._bury(gone, NOT_PUBLISHED)
+            return self._bury(gone, _showing(NOT_PUBLISHED, record))
         # A run may have looked since the event: published again it is alive.
         now = self.connection.remotes[new.side].get(record.remote_id)
         if now is None:
             return self._bury(Buried(new.side, record.remote_id), BURIED)
         if now.is_visible:
             return self.key_of_record(now, new.side)
-        return self._bury(Buried(new.side, record.remote_id, None, new.sequence), NOT_PUBLISHED)
+        gone = Buried(new.side, record.remote_id, None, new.sequence)
+        return self._bury(gone, _showing(NOT_PUBLISHED, record))
 
     def _bury(self, gone: Buried, closing: Closing) -> Answer:
         """Note that a record is gone: ``closing``, unless a run has just put it on file."""
@@ -172,6 +179,13 @@ class Resolver:
             return closing
         # It is that link's to say whether the record is gone.
         return self.directory.locate(self.site.id, gone.side, gone.remote_id).key or closing
+
+
+def _showing(closing: Closing, record: Record) -> Closing:
+    """An end without a key, by what people find it; nothing stays of somebody erased."""
+    if closing == ERASED:
+        return closing
+    return replace(closing, shown=SearchKeys.of(record))
 
 
 def _end_at_tombstone(delivery: Delivery, located: Located) -> Answer | None:

@@ -27,6 +27,8 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
+from sync_worker.ledger.console.forgetting import deliveries_showing
+from sync_worker.ledger.console.tables import unlinked
 from sync_worker.ledger.process_tables import listed
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.contacts import all_ids_of
@@ -148,6 +150,7 @@ class PersonErasure:
         about = or_(
             inbox.c.remote_id.in_(ids),
             inbox.c.hold_key.in_(keys),
+            inbox.c.id.in_(deliveries_showing(site.id, ids, emails)),
             *_names_any(inbox.c.payload, ids, emails),
         )
         # A merge that waits tells of more people who have to go; it forgets its content when its
@@ -198,7 +201,8 @@ class PersonErasure:
             erase_rows(connection, site.id, is_about(site, side, row.remote_id))
         # Rows without content are erased already, but for those not at their end, as the request
         # itself may be.
-        has_more = or_(inbox.c.payload != {}, inbox.c.state.in_(UNENDED))
+        has_keys = inbox.c.id.in_(select(unlinked.c.inbox_id))
+        has_more = or_(inbox.c.payload != {}, inbox.c.state.in_(UNENDED), has_keys)
         erase_rows(connection, site.id, which & has_more)
 
 

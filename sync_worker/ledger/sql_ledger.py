@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from sync_worker.core.ports.ledger import Ledger
 from sync_worker.ledger.accounts.site_sides import SqlSiteSides
+from sync_worker.ledger.console.unlinked import SqlUnlinked
 from sync_worker.ledger.directory import SqlDirectory
 from sync_worker.ledger.inbox import InboxObserver, SqlInbox
 from sync_worker.ledger.links import LEASE_SECONDS, SqlLinks
@@ -47,6 +48,7 @@ def sql_ledger(
         merges=SqlMerges(transactions, sites),
         sites=SqlSiteStates(transactions, sites),
         site_sides=SqlSiteSides(transactions, sites),
+        unlinked=SqlUnlinked(transactions),
         transactions=transactions,
         site_cache=sites,
     )

@@ -19,8 +19,10 @@ from sqlalchemy import Boolean, Connection, Table
 from sqlalchemy.exc import DBAPIError
 
 from sync_worker.core import exact_json
+from sync_worker.ledger.access.tables import person
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.column_types import ExactJSON
+from sync_worker.ledger.console.tables import unlinked
 from sync_worker.ledger.onboarding.tables import onboarding
 from sync_worker.ledger.process_tables import listed
 from sync_worker.ledger.transactions import (
@@ -42,7 +44,7 @@ _ANY = re.compile(r"= ANY\(:([a-z]\w*)\)")
 
 
 # Whichever is imported first: each adds its tables to one and the same metadata.
-ALL_TABLES = (account.metadata, onboarding.metadata, listed.metadata)
+ALL_TABLES = tuple(one.metadata for one in (account, listed, onboarding, person, unlinked))
 
 
 def _names_of(column_type: type[Any]) -> frozenset[str]:

@@ -169,8 +169,9 @@ link = Table(
     UniqueConstraint("site_id", "entity_id", "contact_id"),
     UniqueConstraint("site_id", "external_id"),
     Index(None, "site_id", "contact_id"),
-    # For a site that goes: what points at a row is looked for as it is deleted.
-    Index(None, "entity_id"),
+    # The ratings of a thing, newest first; and for a site that goes: what points at a row is looked
+    # for as it is deleted.
+    Index(None, "entity_id", "id"),
 )
 
 link_value = Table(

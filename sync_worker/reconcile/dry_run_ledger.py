@@ -31,6 +31,7 @@ from sync_worker.core.values import (
     NewDelivery,
     Person,
     RatingKey,
+    SearchKeys,
     Side,
     SiteSide,
     Value,
@@ -222,6 +223,13 @@ class DryRunSiteSides:
         return False
 
 
+class DryRunUnlinked:
+    """Implements ports.Unlinked: nobody looks for what a dry run only thinks of."""
+
+    def note(self, site_id: int, inbox_id: int, shown: SearchKeys) -> None:
+        """Keeps nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class DryRunLedger:
     """The ledger of one planned run.
@@ -249,5 +257,6 @@ class DryRunLedger:
             cast(Merges, DryRunMerges(ledger.merges)),
             ledger.sites,
             cast(SiteSides, DryRunSiteSides()),
+            DryRunUnlinked(),
         )
         return cls(ports, links)

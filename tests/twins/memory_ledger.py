@@ -16,6 +16,7 @@ from sync_worker.core.values import (
     Policy,
     RatingKey,
     Record,
+    SearchKeys,
     Side,
     Site,
 )
@@ -31,6 +32,13 @@ from tests.twins.memory_state import InboxRow, MemoryState
 from tests.twins.memory_sweeps import MemorySweeps
 
 
+class MemoryUnlinked:
+    """Implements ports.Unlinked: no person looks for anything here, so nothing is kept."""
+
+    def note(self, site_id: int, inbox_id: int, shown: SearchKeys) -> None:
+        pass
+
+
 @dataclass(frozen=True, slots=True)
 class MemoryLedger:
     """The ports over one state, with the windows that the simulator looks through."""
@@ -44,6 +52,7 @@ class MemoryLedger:
     site_sides: MemorySiteSides
     sweeps: MemorySweeps
     accounts: MemoryAccounts
+    unlinked: MemoryUnlinked
 
     # -- set-up
 
@@ -196,4 +205,5 @@ def memory_ledger(
         MemorySiteSides(state),
         MemorySweeps(state),
         MemoryAccounts(state),
+        MemoryUnlinked(),
     )

@@ -79,6 +79,7 @@ class ObservedLedger:
         self.transactions = ledger.transactions
         self.inbox, self.directory, self.links = ledger.inbox, ledger.directory, ledger.links
         self.merges, self.sites, self.site_sides = ledger.merges, ledger.sites, ledger.site_sides
+        self.unlinked = ledger.unlinked
         self.sweeps = SqlSweeps(ledger.transactions, ledger.site_cache)
         store = SqlAccountStore(ledger.transactions)
         self.accounts = GivenAccounts(store, ledger.site_cache)

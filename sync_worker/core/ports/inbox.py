@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
-from sync_worker.core.values import Delivery, InboxState, NewDelivery, Side, Site
+from sync_worker.core.values import (
+    Delivery,
+    InboxState,
+    NewDelivery,
+    SearchKeys,
+    Side,
+    Site,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +75,11 @@ class Look(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """How a delivery ends."""
+    """How a delivery ends. ``shown``: what its record showed, where no rating key was found."""
 
     state: InboxState
     reason: str = ""
+    shown: SearchKeys | None = field(default=None, compare=False)
 
 
 # What came too late for somebody whose data a privacy request has erased: the ledger forgets its

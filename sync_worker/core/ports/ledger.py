@@ -10,6 +10,7 @@ from sync_worker.core.ports.links import Links
 from sync_worker.core.ports.merges import Merges
 from sync_worker.core.ports.site_sides import SiteSides
 from sync_worker.core.ports.sites import SiteStates
+from sync_worker.core.ports.unlinked import Unlinked
 
 
 @dataclass(frozen=True)
@@ -22,3 +23,4 @@ class Ledger:
     merges: Merges
     sites: SiteStates
     site_sides: SiteSides
+    unlinked: Unlinked

@@ -49,6 +49,7 @@ from sync_worker.core.values.records import (
     Person,
     Record,
     RecordState,
+    SearchKeys,
     Side,
 )
 from sync_worker.core.values.sites import (
@@ -124,6 +125,7 @@ __all__ = [
     "RecordState",
     "ReplyWays",
     "SealedSecret",
+    "SearchKeys",
     "Side",
     "SideState",
     "Site",

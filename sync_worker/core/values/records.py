@@ -99,6 +99,26 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchKeys:
+    """By what people find a delivery whose rating key is not known yet.
+
+    ``person_id``: of the contact, where the record names one. ``entity_id``: as its side names it.
+    """
+
+    email: str | None = None
+    person_id: str | None = None
+    name: str | None = None
+    entity_id: str | None = None
+
+    @classmethod
+    def of(cls, record: Record) -> SearchKeys:
+        """What a record shows of its person and its thing."""
+        person = record.person
+        entity_id = None if record.entity is None else record.entity.entity_id
+        return cls(person.email, person.contact_id, person.name, entity_id)
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """What we want a record to be: all of its mapped values, in the remote's own units.
 

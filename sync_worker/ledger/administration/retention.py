@@ -19,6 +19,7 @@ from sync_worker.ledger.administration.door_counts import HOUR_SECONDS, KEPT_DAY
 from sync_worker.ledger.administration.heartbeats import GONE_DAYS
 from sync_worker.ledger.administration.leaving import LeavingSites
 from sync_worker.ledger.administration.site_faults import GONE_SECONDS
+from sync_worker.ledger.console.forgetting import forget_keys
 from sync_worker.ledger.process_tables import door_count, heartbeat, site_fault
 from sync_worker.ledger.statements.clock import is_older
 from sync_worker.ledger.statements.erasure import is_refusal, shorten_refusals
@@ -149,7 +150,9 @@ class LedgerRetention:
         ids = select(inbox.c.id).where(is_old).limit(batch)
         with self._transactions.write() as connection:
             emptied = update(inbox).where(inbox.c.id.in_(ids), is_old).values(payload=NO_PAYLOAD)
-            return int(connection.execute(emptied).rowcount)
+            emptied_ids = connection.execute(emptied.returning(inbox.c.id)).scalars().all()
+            forget_keys(connection, emptied_ids)
+            return len(emptied_ids)
 
     def waiting(self, keep: Retention) -> Mapping[str, int]:
         """How many rows the next pruning would forget, by kind."""

@@ -20,6 +20,7 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
+from sync_worker.ledger.console.forgetting import forget_keys, forget_keys_of
 from sync_worker.ledger.process_tables import listed, missing, set_aside
 from sync_worker.ledger.statements.contacts import ids_of_contact, is_erased, surviving_id
 from sync_worker.ledger.statements.inbox import (
@@ -65,6 +66,7 @@ def erase_rows(connection: Connection, site_id: int, which: Any) -> None:
         is_same &= inbox.c.remote_id == row.remote_id
         is_gathered = is_same & (inbox.c.reason == f"{GATHERED}{row.id}")
         connection.execute(update(inbox).where(is_gathered).values(emptied))
+        forget_keys(connection, [row.id])
         if row.state in UNENDED:
             emptied |= {
                 "state": str(ERASED.state),
@@ -196,7 +198,9 @@ def _forget_rater(connection: Connection, site_id: int, link_id: int) -> None:
 
 def forget_addresses(connection: Connection, site_id: int, ids: Sequence[str]) -> None:
     """Only their hashes stay, so that what still comes under one of them is not kept."""
-    bury_addresses(connection, site_id, addresses_of(connection, site_id, ids))
+    emails = addresses_of(connection, site_id, ids)
+    bury_addresses(connection, site_id, emails)
+    forget_keys_of(connection, site_id, emails)
     connection.execute(delete(contact_map).where(_is_address_of(site_id, ids)))
 
 

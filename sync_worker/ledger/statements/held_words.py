@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select, update
 from sync_worker.core.hold_reasons import KEYLESS
 from sync_worker.core.ports.inbox import GATHERED, Closing
 from sync_worker.core.values import Change, InboxState
+from sync_worker.ledger.console.forgetting import forget_keys
 from sync_worker.ledger.statements.inbox import END_GATHERED, OPEN, UNENDED, close_rows
 from sync_worker.ledger.tables import inbox
 
@@ -71,6 +72,7 @@ def _gather_into(connection: Connection, kept: int, others: Sequence[int]) -> No
     if not others:
         return
     END_GATHERED.run(connection, inbox_ids=list(others), reason=f"{GATHERED}{kept}")
+    forget_keys(connection, others)
     its = select(inbox.c.side, inbox.c.source, inbox.c.remote_id).where(inbox.c.id == kept)
     record = connection.execute(its).one()
     is_same = (inbox.c.side == record.side) & (inbox.c.source == record.source)

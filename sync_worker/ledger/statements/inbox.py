@@ -19,6 +19,7 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
+from sync_worker.ledger.console.forgetting import forget_keys
 from sync_worker.ledger.rows import fitting
 from sync_worker.ledger.sql_text import SKIP_LOCKED, Answer, SqlText, columns_of
 from sync_worker.ledger.tables import history, inbox, link
@@ -182,6 +183,7 @@ def gather(connection: Connection, new: NewDelivery) -> Any:
         return None
     kept = waiting.pop(0)
     END_GATHERED.run(connection, inbox_ids=waiting, reason=f"{GATHERED}{kept}")
+    forget_keys(connection, waiting)
     return KEEP_TO_LOOK.first(connection, inbox_id=kept)
 
 
@@ -270,6 +272,7 @@ def end_deliveries(connection: Connection, side: Side, source: str, reason: str)
     waits = (inbox.c.side == str(side)) & (inbox.c.source == source) & inbox.c.state.in_(UNENDED)
     ended: dict[str, Any] = {"state": str(InboxState.SUPERSEDED), "reason": reason}
     ended |= {"hold_key": None, "payload": {}, "closed_at": ledger_now()}
+    forget_keys(connection, select(inbox.c.id).where(waits))
     connection.execute(update(inbox).where(waits).values(**ended))
 
 

@@ -16,7 +16,15 @@ from tests.simulation.world.stepping import Stepping
 from tests.twins.memory_people import MemoryPeople
 from tests.twins.memory_remote import MemoryRemote
 
-PORTS_OF_THE_LEDGER = ("inbox", "directory", "links", "merges", "sites", "site_sides")
+PORTS_OF_THE_LEDGER = (
+    "inbox",
+    "directory",
+    "links",
+    "merges",
+    "sites",
+    "site_sides",
+    "unlinked",
+)
 
 
 class Ports:
