@@ -11,6 +11,7 @@ from flask_wtf.csrf import CSRFProtect
 
 from sync_console.entrance import ENTRANCE
 from sync_console.pages import PAGES
+from sync_console.pages.charts import hour_words
 from sync_console.pages.menu import menu
 from sync_console.settings import ConsoleConfig
 from sync_console.web import actions, errors, headers, parts, sessions, show, words
@@ -46,7 +47,9 @@ def create_app(of: ConsoleParts | None = None) -> Flask:
     actions.init_app(app)
     show.init_app(app)
     errors.init_app(app)
-    app.jinja_env.globals.update(menu=menu, file_url=file_url)
+    app.jinja_env.globals.update(
+        menu=menu, file_url=file_url, hour_words=hour_words, known_views=app.view_functions
+    )
     for blueprint in (*ENTRANCE, *PAGES):
         app.register_blueprint(blueprint)
     return app

@@ -9,6 +9,14 @@ from collections.abc import Sequence
 
 from flask import Blueprint
 
+from sync_console.pages.machines import machines
 from sync_console.pages.overview import overview
+from sync_console.pages.site_maps import site_maps
+from sync_console.pages.site_policies import site_policies
+from sync_console.pages.sites import sites
 
-PAGES: Sequence[Blueprint] = (overview,)
+# Further pages of a site.
+sites.register_blueprint(site_policies)
+sites.register_blueprint(site_maps)
+
+PAGES: Sequence[Blueprint] = (overview, sites, machines)

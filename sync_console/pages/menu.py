@@ -23,7 +23,8 @@ class Item:
 
     @property
     def is_here(self) -> bool:
-        return request.blueprint == self.endpoint.partition(".")[0]
+        blueprint = (request.blueprint or "").partition(".")[0]
+        return blueprint == self.endpoint.partition(".")[0]
 
 
 ITEMS = (

@@ -14,13 +14,14 @@ from sync_worker.telemetry.broker_figures import BrokerFigures
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One process. ``seen_ago``: its last sign, in seconds; ``name``: as Flower names a worker."""
+    """One process. ``seen_ago``: its last sign, in seconds; ``has_stopped``: as it was told to."""
 
     kind: str
     host: str
     pid: int
     version: str
     started_at: float
+    seen_at: float
     seen_ago: float
     is_alive: bool
     has_stopped: bool
@@ -115,6 +116,7 @@ def _machine(seen: SeenProcess) -> Machine:
         seen.pid,
         seen.version,
         seen.started_at,
+        seen.seen_at,
         seen.seen_ago,
         seen.is_alive,
         seen.stopped_at is not None,

@@ -20,6 +20,7 @@ from sync_worker.ledger.access.forms import SqlForms
 from sync_worker.ledger.access.people import SqlPeople
 from sync_worker.ledger.access.sessions import SqlSessions
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
+from sync_worker.ledger.administration.door_counts import UNKNOWN_SOURCE
 from sync_worker.ledger.transactions import Transactions
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.services.access.access import Access
@@ -117,9 +118,12 @@ class ConsoleParts:
         return Maps(self.admin, Products(self.admin, _reads_nothing, NoBell()))
 
     def _evidence(self, bounds: Bounds) -> Evidence:
-        """Whether secrets open is the workers' to say: their holds tell it."""
-        found = local_evidence(self, bounds)
-        return replace(found, locked_accounts=0, keys_reason="")
+        """What the secrets and settings of shops are worth is for workers to say, not for us."""
+        found = replace(local_evidence(self, bounds), locked_accounts=0, keys_reason="")
+        if not found.connectors_reason:
+            return found
+        heard = frozenset(one.source for one in found.door) - {UNKNOWN_SOURCE}
+        return replace(found, connectors_reason="", sources=found.sources | heard)
 
     def _broker(self) -> tuple[BrokerFigures | None, str]:
         why = redis_reason(self)

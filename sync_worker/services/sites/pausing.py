@@ -37,13 +37,22 @@ class Pausing:
     def __init__(self, admin: LedgerAdmin) -> None:
         self._admin, self._pauses = admin, SqlPauses(admin.transactions)
 
-    def pause(self, who: Who, site_id: int, why: str = "", until: float | None = None) -> Rested:
+    def pause(
+        self,
+        who: Who,
+        site_id: int,
+        why: str = "",
+        until: float | None = None,
+        seconds: float | None = None,
+    ) -> Rested:
         """From now on its deliveries are kept and wait; at ``until`` it goes on by itself.
 
-        ``until``: in seconds since 1970 by the ledger's clock.
+        ``until``: in seconds since 1970 by the ledger's clock; or after so many seconds.
         """
         who.check(Right.PAUSE, site_id)
         now = self._admin.questions.now()
+        if seconds is not None:
+            until = now + seconds
         _refuse_odd_time(until, now)
         self._refuse_removed(site_id)
         self._admin.sites.set_state(site_id, SiteState.PAUSED, who.name, why[:MAX_WHY], until=until)

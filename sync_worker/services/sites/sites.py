@@ -22,6 +22,8 @@ from sync_worker.services.access.who import Right, Who
 from sync_worker.services.accounts.standing import site_account_words
 from sync_worker.services.trouble import at
 
+__all__ = ["PAGE", "SiteSummary", "SiteTrouble", "Sites", "SitesPage", "SitesWanted"]
+
 # What a site's trouble is, and what to do about it.
 TROUBLE_WORDS = {
     SiteTrouble.PAUSED: ("paused", "Its ratings wait until it is resumed."),
