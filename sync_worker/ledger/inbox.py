@@ -212,8 +212,9 @@ class SqlInbox:
         age = clock.age_of(inbox.c.received_at).label("age")
         is_open = inbox.c.id.in_(inbox_ids) & inbox.c.state.in_(OPEN)
         with self._transactions.write() as connection:
-            found = select(inbox.c.id, inbox.c.attempts, age).where(is_open)
-            for row in connection.execute(found).all():
+            found = select(inbox.c.id, inbox.c.attempts, age).where(is_open).order_by(inbox.c.id)
+            # Locked: another worker may be about to end one of them.
+            for row in connection.execute(found.with_for_update()).all():
                 # It has failed for two days: from here on it waits for a person.
                 if is_failure and row.age > GIVE_UP_SECONDS:
                     deliveries.close_rows(connection, [row.id], EXHAUSTED)
@@ -222,7 +223,7 @@ class SqlInbox:
                 attempts = row.attempts + is_failure
                 delay = backoff_seconds(attempts) if delay_seconds is None else delay_seconds
                 later = {
-                    "state": str(InboxState.NEW),
+                    "state": deliveries.state_of_waiting(inbox.c.state),
                     "attempts": attempts,
                     "unended": 0,
                     "reason": fitting(reason, inbox.c.reason),

@@ -37,6 +37,11 @@ def is_same_record(one: NewDelivery, other: NewDelivery) -> bool:
     return names[0] == names[1]
 
 
+def state_of_waiting(delivery: Delivery, thin: InboxState) -> InboxState:
+    """The state of what is to be taken up later; a thin one cannot be new beside its twin."""
+    return thin if delivery.new.dedupe_id is None else InboxState.NEW
+
+
 @dataclass(slots=True)
 class InboxRow:
     """A row of the inbox."""
@@ -181,7 +186,7 @@ class MemoryState:
         row = self.rows[inbox_id]
         row.delivery = replace(
             row.delivery,
-            state=InboxState.NEW,
+            state=state_of_waiting(row.delivery, InboxState.TAKEN),
             must_read=True,
             attempts=0,
             reason="",

@@ -154,9 +154,10 @@ class HeldAdmin:
         return release_keys(self._transactions, keys, site)
 
     def _put_back(self, connection: Connection, which: Any, by: str, why: str) -> list[int]:
-        rows = connection.execute(select(*NOTED).where(which).order_by(inbox.c.id)).all()
+        held = select(*NOTED).where(which).order_by(inbox.c.id)
+        # Locked: another person may be quicker with some, or a worker.
+        rows = connection.execute(held.with_for_update()).all()
         released = release_rows(connection, which)
-        # Another person may have been quicker with some.
         ours = [row for row in rows if row.id in released]
         reasons = {row.id: f"{row.reason or row.state}, by {by}" for row in ours}
         self._note(connection, ours, HistoryKind.REPLAY, reasons, by)
@@ -176,6 +177,7 @@ class HeldAdmin:
         }
         held = select(*NOTED).where(_is_held(which)).order_by(inbox.c.id)
         with self._transactions.write() as connection:
+            # Locked: a worker may be about to take one up.
             rows = connection.execute(held.with_for_update()).all()
             for start in range(0, len(rows), KEYS_AT_ONCE):
                 part = [row.id for row in rows[start : start + KEYS_AT_ONCE]]

@@ -330,14 +330,15 @@ def was_released(connection: Connection, delivery: Delivery, reason: str) -> boo
     return connection.execute(found).first() is not None
 
 
+def state_of_waiting(thin: Any) -> Any:
+    """To be taken up later; ``thin``: without an id it cannot be new beside a twin that came."""
+    return case((inbox.c.dedupe_id.is_not(None), literal(str(InboxState.NEW))), else_=thin)
+
+
 def released_values() -> dict[str, Any]:
     """What a delivery's columns hold when it begins anew."""
     return {
-        # A thin row cannot become `new` beside its twin: the open one will serve for both.
-        "state": case(
-            (inbox.c.dedupe_id.is_not(None), literal(str(InboxState.NEW))),
-            else_=literal(str(InboxState.TAKEN)),
-        ),
+        "state": state_of_waiting(literal(str(InboxState.TAKEN))),
         "must_read": True,
         "attempts": 0,
         "unended": 0,

@@ -58,6 +58,18 @@ class TestInbox:
         ground.ledger.links.attach(first.inbox_id, ground.key)
         assert not ground.ledger.inbox.store(thin).is_duplicate
 
+    def test_thin_delivery_waits_beside_the_twin_that_came_since(self, ground: Ground) -> None:
+        """The remote is down: both are tried again, and the first counts what failed."""
+        taken = ground.stored(dedupe_id=None)
+        run = ground.ledger.links.attach(taken, ground.key).run
+        ground.ledger.links.attach(ground.stored(dedupe_id=None), ground.key)
+        ground.ledger.inbox.defer([taken], 30.0, "the remote is down", is_failure=True)
+        assert ground.ledger.links.release(run.lease) == [2]
+        both = ground.ledger.links.attach(2, ground.key).run.deliveries
+        assert [(one.id, one.attempts) for one in both] == [(taken, 1), (2, 0)]
+        ground.ledger.inbox.defer([1, 2], 0.0, "the remote is down", is_failure=True)
+        assert ground.ledger.open_count() == 2
+
     def test_delivery_of_unknown_source_has_no_site(self, ground: Ground) -> None:
         opened = ground.ledger.inbox.open_delivery(ground.stored(source="instance-9"))
         assert opened is not None
