@@ -84,8 +84,12 @@ def put_finding(
     """One delivery into the inbox; its id, and why it is held if it is."""
     stored = state.store(new)
     kept = state.rows[stored.inbox_id]
-    if key is not None and not state.is_erased(key.site_id, key.contact_id):
-        _give_keys(state, key, new, stored.inbox_id)
+    has_link = key is not None and not state.is_erased(key.site_id, key.contact_id)
+    if key is not None and has_link:
+        _give_keys(state, key, new)
+        # One that is on its way already finds its key itself.
+        if not (stored.is_duplicate and kept.is_open):
+            give_key(state, stored.inbox_id, key)
     if not stored.is_duplicate:
         kept.delivery = replace(kept.delivery, must_read=row.must_read)
         kept.next_attempt_at = state.now() + QUEUED_SECONDS
@@ -98,16 +102,17 @@ def put_finding(
     if kept.is_held:
         return stored.inbox_id, ""
     if not kept.is_open:
-        state.release_row(stored.inbox_id)
+        state.release_delivery(stored.inbox_id)
         # An erasure may have hashed its id.
         told = replace(kept.delivery.new, payload=new.payload, remote_id=new.remote_id)
-        kept.delivery = replace(kept.delivery, new=told)
+        link_id = kept.delivery.link_id if has_link else None
+        kept.delivery = replace(kept.delivery, new=told, link_id=link_id)
         kept.next_attempt_at = state.now() + QUEUED_SECONDS
     return stored.inbox_id, ""
 
 
-def _give_keys(state: MemoryState, key: RatingKey, new: NewDelivery, inbox_id: int) -> None:
-    """To the delivery, and to those of the same record that were held without a key."""
+def _give_keys(state: MemoryState, key: RatingKey, new: NewDelivery) -> None:
+    """To those of the same record that were held without a key."""
     name = (new.side, new.source, new.remote_id)
     for other, row in list(state.rows.items()):
         told = row.delivery.new
@@ -115,6 +120,5 @@ def _give_keys(state: MemoryState, key: RatingKey, new: NewDelivery, inbox_id: i
         if row.delivery.reason in STANDS_BY:
             continue
         if is_same and row.is_held and row.delivery.link_id is None:
-            state.release_row(other)
+            state.release_delivery(other)
             give_key(state, other, key)
-    give_key(state, inbox_id, key)

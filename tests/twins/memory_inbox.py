@@ -32,7 +32,12 @@ from sync_worker.core.values import (
 )
 from sync_worker.ledger.statements.due import in_turns, share_of_oldest, share_of_ripe
 from tests.twins.memory_erasure import erase_without_site, names_erased_without_site
-from tests.twins.memory_state import InboxRow, MemoryState, is_same_record
+from tests.twins.memory_state import (
+    InboxRow,
+    MemoryState,
+    is_same_record,
+    state_of_waiting,
+)
 
 GIVEN_UP_SECONDS = 48 * 3600.0
 MAX_PAUSE_SECONDS = 3600.0
@@ -114,17 +119,21 @@ class MemoryInbox:
         site = self.state.site_of(row.delivery.new)
         if names is not None and site is not None and self.state.is_erased(site.id, names):
             closing = ERASED
-        if row.is_open:
+        # What another worker holds of somebody erased goes, too.
+        if closing == ERASED:
+            self.state.erase_row(row)
+        elif row.is_open:
             row.delivery = replace(row.delivery, state=closing.state, reason=closing.reason)
             row.hold_key = hold_key
-            if closing == ERASED:
-                self.state.erase_row(row)
         return closing
 
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
         for inbox_id in inbox_ids:
-            self.close(inbox_id, Closing(InboxState.HELD, reason), hold_key=hold_key)
-            self._stand_as_one(self.state.rows[inbox_id])
+            row = self.state.rows[inbox_id]
+            # Another worker has ended or held it meanwhile: as it stands, it stands for itself.
+            if row.is_open:
+                self.close(inbox_id, Closing(InboxState.HELD, reason), hold_key=hold_key)
+                self._stand_as_one(row)
 
     def _stand_as_one(self, row: InboxRow) -> None:
         """The newest word takes the place of the others; a late one joins what waits alike."""
@@ -180,7 +189,7 @@ class MemoryInbox:
             attempts = row.delivery.attempts + is_failure
             row.delivery = replace(
                 row.delivery,
-                state=InboxState.NEW,
+                state=state_of_waiting(row.delivery, row.delivery.state),
                 attempts=attempts,
                 reason=reason,
                 suspected_crashes=0,
@@ -272,7 +281,8 @@ class MemoryInbox:
         if site_id is not None:
             rows = self.state.rows_of(site_id)
         if inbox_ids is not None:
-            released = [row.delivery.id for row in rows if row.delivery.id in inbox_ids]
+            named = [row for row in rows if row.delivery.id in inbox_ids]
+            released = [row.delivery.id for row in named if not row.is_open]
         else:
             released = [row.delivery.id for row in rows if row.is_held and row.hold_key == hold_key]
         for inbox_id in released:

@@ -244,9 +244,11 @@ class MemoryLinks:
         self.state.history += [(row.link.id, now, entry) for entry in change.history]
         for inbox_id, closing in change.closings.items():
             ended = self.state.rows[inbox_id]
-            ended.delivery = replace(ended.delivery, state=closing.state, reason=closing.reason)
             if closing == ERASED:
                 self.state.erase_row(ended)
+            elif ended.is_open or ended.is_held:
+                ended.delivery = replace(ended.delivery, state=closing.state, reason=closing.reason)
+                ended.hold_key = None
 
     # -- the brake on deletes
 
@@ -308,9 +310,9 @@ def ready_of_link(state: MemoryState, link_id: int | None) -> list[InboxRow]:
 
 def as_taken(delivery: Delivery) -> Delivery:
     """As a lease takes it: what was held is looked at afresh, unless a person has to release it."""
-    if delivery.state is InboxState.HELD and delivery.reason in STANDS_BY:
-        return delivery
     must_read = delivery.must_read or delivery.state is InboxState.HELD
+    if delivery.state is InboxState.HELD and delivery.reason in STANDS_BY:
+        return replace(delivery, must_read=must_read)
     return replace(delivery, state=InboxState.TAKEN, must_read=must_read)
 
 
