@@ -7,6 +7,7 @@ first byte (an installed command, a signal, an answer to a prompt) is started as
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import subprocess
@@ -61,6 +62,8 @@ def run_command(
 def _run(
     words: Sequence[str], folder: Path, environ: Mapping[str, str], out: Path, err: Path
 ) -> None:
+    # A pass of the collector over all that was imported would cost more than most commands.
+    gc.freeze()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environ)
