@@ -18,6 +18,7 @@ from redis import Redis
 from sqlalchemy import create_engine, text
 
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, embedded_redis
+from tests.compiled_once import compile_once
 from tests.installed_servers import FIXTURES, binary_of, installed_postgresql, uses, version_of
 from tests.ledgers import create_database, migrated_postgresql, migrated_sqlite
 from tests.lent_databases import LentDatabases, new_name
@@ -25,6 +26,7 @@ from tests.lent_databases import LentDatabases, new_name
 structlog.configure(
     wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
 )  # tests read states, not logs
+compile_once()
 
 # Machines are shared: no test asserts a time.
 hypothesis.settings.register_profile(
