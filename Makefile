@@ -22,10 +22,11 @@ demo: $(VENV)/.for-demo
 recording: $(VENV)/.for-tests
 	$(BIN)/python -m tests.recording docs/pictures
 
-# Both halves run, also when the first one fails.
+# Both halves run, also when the first one fails. In the second a worker is killed in one file and a door is tried in the
+# other: both wait most of the time.
 test: $(VENV)/.for-tests
 	$(BIN)/pytest -n auto --dist worksteal -m "not full and not long and not alone"; failed=$$?; \
-	$(BIN)/pytest -m "alone and not full and not long" $(OF_PROCESSES) && exit $$failed
+	$(BIN)/pytest -n 2 --dist loadfile -m "alone and not full and not long" $(OF_PROCESSES) && exit $$failed
 
 # What `make test` leaves out: more seeds, more processes killed, every platform, the quick benchmarks.
 test-all: $(VENV)/.for-tests
@@ -33,9 +34,13 @@ test-all: $(VENV)/.for-tests
 	$(BIN)/pytest -m "full and alone and not long" $(OF_PROCESSES) && exit $$failed
 
 # The tests of one server, against the one that is installed here (test-all's own servers come from wheels).
-test-redis test-postgresql: test-%: $(VENV)/.for-tests
-	$(BIN)/pytest -n auto --dist worksteal --server $* -m "not full and not long and not alone"; failed=$$?; \
-	$(BIN)/pytest --server $* -m "(own_redis or own_postgresql) and not long" && exit $$failed
+OF_ONE_SERVER = (not full or own_redis or own_postgresql) and not long and not alone
+test-redis: $(VENV)/.for-tests
+	$(BIN)/pytest -n auto --dist worksteal --server redis -m "$(OF_ONE_SERVER)"; failed=$$?; \
+	$(BIN)/pytest --server redis -m "own_redis and alone and not long" $(OF_PROCESSES) && exit $$failed
+
+test-postgresql: $(VENV)/.for-tests
+	$(BIN)/pytest -n auto --dist worksteal --server postgresql -m "$(OF_ONE_SERVER)"
 
 # The quick tests alone; `make test-unit PYTHON=python3.13 VENV=.venv-3.13` on another Python.
 test-unit: $(VENV)/.for-unit

@@ -9,7 +9,7 @@ import pytest
 
 from tests.end_to_end.conftest import StageMaker
 
-pytestmark = [pytest.mark.full, pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.full, pytest.mark.timeout(300)]
 EVENTS = 3_000
 # 57 s before events of one rating were gathered; 5 s since, on two cores with a load of 12.
 MAX_DELAY_SECONDS = 20.0

@@ -33,7 +33,7 @@ from tests.fleet_file import ROOT, read_fleet
 from tests.unit.signed import APP_ID, OWN_SERVICE, a_token, an_envelope, an_event, claims, pem
 
 REFUSED = "(?i)no permissions|DEBUG command not allowed"
-pytestmark = [pytest.mark.full, pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.full, pytest.mark.timeout(300)]
 
 SECRETS = {
     "postgres_password": "pg-canary-1",
