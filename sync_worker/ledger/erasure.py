@@ -6,6 +6,7 @@ Where nobody has added the site, the ledger has only what its source told.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
+from sync_worker.ledger.accounts.moving import move_some
 from sync_worker.ledger.console.forgetting import deliveries_showing
 from sync_worker.ledger.console.tables import unlinked
 from sync_worker.ledger.process_tables import listed
@@ -82,6 +84,8 @@ class PersonErasure:
         What finds the rest, the addresses and the request itself, goes last: a search that was cut
         short begins anew.
         """
+        # What its accounts before were told is found under the name of today alone.
+        move_some(self._transactions, time.monotonic() + SEARCH_SECONDS / 2, self._site_id)
         with self._transactions.write() as connection:
             ids = all_ids_of(connection, self._site_id, contact_id)
             emails = addresses_of(connection, self._site_id, ids)

@@ -23,7 +23,7 @@ from sync_worker.core.ports.inbox import (
     Stored,
 )
 from sync_worker.core.values import Delivery, InboxState, NewDelivery, Side, Site
-from sync_worker.ledger.accounts.late import follow_account
+from sync_worker.ledger.accounts.moving import follow_account
 from sync_worker.ledger.erasure import ErasureWithoutSite, names_erased_without_site
 from sync_worker.ledger.rows import fitting, from_delivery, to_delivery
 from sync_worker.ledger.site_cache import SiteCache

@@ -7,15 +7,15 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from sync_worker.core.hold_reasons import ACCOUNT_PAUSED, FOR_AN_ACCOUNT
-from sync_worker.core.values import AccountState, InboxState, SiteState
+from sync_worker.core.values import AccountState, SiteState
 from sync_worker.ledger.accounts.changing import end_account, next_number
 from sync_worker.ledger.accounts.reading import read_account
 from sync_worker.ledger.accounts.tables import account
+from sync_worker.ledger.administration.held import release_reasons
 from sync_worker.ledger.console.pause_rows import forget_pause
 from sync_worker.ledger.site_cache import SiteCache
-from sync_worker.ledger.statements.inbox import is_of_site, release_deliveries
 from sync_worker.ledger.statements.runs import awaits_baseline
-from sync_worker.ledger.tables import inbox, site
+from sync_worker.ledger.tables import site
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 # By the state of a site: for which states nothing has to wait any more.
@@ -78,17 +78,12 @@ class SqlSiteStates:
             connection.execute(update(site).where(site.c.id == site_id).values(values))
             # This process knows it now, the others when their cache ends.
             self._sites.clear()
-            if not is_back:
-                return []
-            # Installed again: what came while the site was removed goes back to work.
-            return self._release_waiting(connection, site_id)
+        # Installed again: what came while the site was removed goes back to work.
+        return self.release_if_at_work(site_id) if is_back else []
 
     def release_if_at_work(self, site_id: int) -> list[int]:
-        with self._transactions.write() as connection:
-            return self._release_waiting(connection, site_id)
-
-    def _release_waiting(self, connection: Connection, site_id: int) -> list[int]:
-        its_site = self._sites.by_id(connection, site_id)
+        with self._transactions.read() as connection:
+            its_site = self._sites.by_id(connection, site_id)
         if its_site.state not in REST_OVER:
             return []
         # In recovery a person has to confirm each delete.
@@ -96,5 +91,4 @@ class SqlSiteStates:
         # While its account rests, what waited for the site waits for the account.
         if its_site.is_at_work:
             reasons += [ACCOUNT_PAUSED, *FOR_AN_ACCOUNT]
-        is_held = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(reasons)
-        return release_deliveries(connection, is_held & is_of_site(its_site))
+        return release_reasons(self._transactions, reasons, its_site)

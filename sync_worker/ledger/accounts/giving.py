@@ -18,6 +18,7 @@ from sync_worker.core.values import (
     SiteState,
     account_source,
 )
+from sync_worker.ledger.accounts.moving import begin_to_move, sources_that_move
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.onboarding.tables import (
     catalogue_asked,
@@ -25,12 +26,9 @@ from sync_worker.ledger.onboarding.tables import (
     entity_proposal,
     onboarding,
 )
-from sync_worker.ledger.statements.inbox import end_deliveries, move_deliveries
 from sync_worker.ledger.statements.runs import ABANDONED, RUNNING, end_run
 from sync_worker.ledger.statements.sites import from_field
 from sync_worker.ledger.tables import entity_map, field_map, inbox, link, run, site
-
-OTHER_SHOP = "other_shop"  # told by a shop that the site has no more to do with
 
 
 def refuse_what_crosses_sites(
@@ -74,15 +72,15 @@ def give_to_site(connection: Connection, new: NewAccount, fields: Sequence[Field
     if last is not None and not is_same:
         _refuse_other_shop(connection, new, last)
         _forget_shop(connection, new.site_id)
-    source = account_source(new.connector, new.public_id)
-    given = {"connector": new.connector, "external_source": source}
+    given = {
+        "connector": new.connector,
+        "external_source": account_source(new.connector, new.public_id),
+    }
     connection.execute(update(site).where(its_site).values(given))
-    # What the account before was told goes on here if it is the same shop, and ends if not.
-    if row.external_source is not None and is_same:
-        move_deliveries(connection, Side.EXTERNAL, row.external_source, source)
+    # What the accounts before were told goes on here if it is the same shop, and ends if not.
+    if is_same:
         _name_alike(connection, new, last)
-    elif row.external_source is not None:
-        end_deliveries(connection, Side.EXTERNAL, row.external_source, OTHER_SHOP)
+    begin_to_move(connection, new.site_id, new.public_id)
     maps_some = exists().where(field_map.c.site_id == new.site_id)
     if fields and not connection.execute(select(maps_some)).scalar_one():
         rows = [{"site_id": new.site_id, **from_field(field)} for field in fields]
@@ -94,7 +92,8 @@ def become_another_shop(connection: Connection, of: Account, identity: str | Non
 
     Ids of one shop mean nothing in another, whether in links, maps or deliveries.
     """
-    told = exists().where(inbox.c.side == str(Side.EXTERNAL), inbox.c.source == of.source)
+    sources = [of.source, *sources_that_move(connection, of.site_id)]
+    told = exists().where(inbox.c.side == str(Side.EXTERNAL), inbox.c.source.in_(sources))
     if connection.execute(select(told)).scalar_one() or _names_records(connection, of.site_id):
         raise Misconfigured(
             f"the records that are known of site {of.site_id} are of"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,6 +42,7 @@ from sync_worker.ledger.accounts.giving import (
     refuse_second_account,
     refuse_what_crosses_sites,
 )
+from sync_worker.ledger.accounts.moving import move_some
 from sync_worker.ledger.accounts.reading import (
     account_in_use,
     holds_address,
@@ -57,6 +59,7 @@ from sync_worker.ledger.statements.sites import site_by_id
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 PAGE = 50
+WAIT_SECONDS = 2.0  # of who changes an account, for deliveries; workers do the rest
 REVOKED = str(AccountState.REVOKED)
 
 
@@ -178,7 +181,9 @@ class SqlAccountStore:
             added = known_account(connection, new.public_id)
             write_audit(connection, actor, "account.add", added, after=given)
             ask_soon(connection, new.site_id)
-        self._release(new.site_id, FOR_AN_ACCOUNT)
+        until = time.monotonic() + WAIT_SECONDS
+        move_some(self._transactions, until, new.site_id)
+        self._release(new.site_id, FOR_AN_ACCOUNT, until)
         return added
 
     def change(
@@ -283,12 +288,14 @@ class SqlAccountStore:
                 wipe_secrets(connection, old.id)
                 update_account(connection, old, number, {"wiped_at": ledger_now()})
 
-    def _release(self, site_id: int, reasons: Sequence[str]) -> None:
+    def _release(self, site_id: int, reasons: Sequence[str], until: float | None = None) -> None:
         """After the change's own transaction: a worker that holds a delivery now looks once more.
 
-        The sweeper rings.
+        The sweeper rings. What is left at ``until`` a worker releases within a minute.
         """
+        if until is None:
+            until = time.monotonic() + WAIT_SECONDS
         with self._transactions.read() as connection:
             site = site_by_id(connection, site_id)
         if site is not None:
-            release_reasons(self._transactions, reasons, site)
+            release_reasons(self._transactions, reasons, site, until)

@@ -37,6 +37,8 @@ account = Table(
     Column("updated_at", Float, nullable=False),
     Column("revoked_at", Float),
     Column("wiped_at", Float),  # when the last of its secrets went
+    # Since when its deliveries go over to the account of today; NULL: none has to.
+    Column("moves_since", Float),
     # Read by workers of the version before while a fleet is upgraded: here stood what is in
     # site_side now. Always empty.
     Column("side", String(16)),

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, exists, or_, select, update
 
 from sync_worker.core.hold_reasons import ACCOUNT_LOCKED, ACCOUNT_PAUSED, FOR_AN_ACCOUNT
 from sync_worker.core.values import AccountState, InboxState, Site, SiteState
+from sync_worker.ledger.accounts.moving import move_some
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.administration.held import release_reasons
 from sync_worker.ledger.administration.hook_states import last_try
@@ -115,6 +116,10 @@ class SqlAccountUpkeep:
             found = read_sites(connection, is_in_use & waiting)
         return [one for one in found if one.is_at_work]
 
-    def release_waiting(self, of: Site) -> list[int]:
-        """What waited for the account of a site goes on; the deliveries' ids."""
-        return release_reasons(self._transactions, OF_AN_ACCOUNT, of)
+    def release_waiting(self, of: Site, until: float | None = None) -> list[int]:
+        """What waited for the account of a site goes on, until a time; the deliveries' ids."""
+        return release_reasons(self._transactions, OF_AN_ACCOUNT, of, until)
+
+    def move_some(self, until: float) -> int:
+        """What accounts were told that have ended goes over to those of today; how many went."""
+        return move_some(self._transactions, until)

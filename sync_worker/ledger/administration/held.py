@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,12 +26,19 @@ from sync_worker.ledger.accounts.audit import note_change
 from sync_worker.ledger.rows import fitting, to_delivery, to_entity, to_history
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.findings import own_contact
-from sync_worker.ledger.statements.inbox import OPEN, is_of_site, release_deliveries, release_rows
+from sync_worker.ledger.statements.inbox import (
+    OPEN,
+    among,
+    is_of_site,
+    release_deliveries,
+    release_rows,
+)
 from sync_worker.ledger.statements.links import read_link
 from sync_worker.ledger.tables import entity_map, history, inbox, link
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 KEYS_AT_ONCE = 400  # SQLite takes no more than some hundred parameters in one statement
+RELEASED_AT_ONCE = 400  # in one transaction
 HISTORY_SHOWN = 50
 NUMBERS_NOTED = 20  # of deliveries, in one entry of the audit
 # What is noted of a row that a person lets go or ends.
@@ -268,17 +276,36 @@ def release_keys(
     released: list[int] = []
     for start in range(0, len(keys), KEYS_AT_ONCE):
         has_key = inbox.c.hold_key.in_(keys[start : start + KEYS_AT_ONCE])
-        with transactions.write() as connection:
-            is_ready = _is_held(HeldFilter(site=site)) & has_key
-            released += release_deliveries(connection, is_ready)
+        released += release_in_batches(transactions, _is_held(HeldFilter(site=site)) & has_key)
     return sorted(released)
 
 
-def release_reasons(transactions: Transactions, reasons: Sequence[str], site: Site) -> list[int]:
-    """Put back to work what a site holds for these reasons."""
+def release_reasons(
+    transactions: Transactions, reasons: Sequence[str], site: Site, until: float | None = None
+) -> list[int]:
+    """Put back to work what a site holds for these reasons; those that are, until a time."""
     is_ready = _is_held(HeldFilter(site=site)) & inbox.c.reason.in_(reasons)
-    with transactions.write() as connection:
-        return release_deliveries(connection, is_ready)
+    return release_in_batches(transactions, is_ready, until)
+
+
+def release_in_batches(
+    transactions: Transactions, which: Any, until: float | None = None
+) -> list[int]:
+    """Put back to work what a condition finds now, not beyond a monotonic time.
+
+    In one statement many would exceed its time. What is held again meanwhile is not met again.
+    """
+    with transactions.read() as connection:
+        ids = connection.execute(select(inbox.c.id).where(which).order_by(inbox.c.id)).scalars()
+        waiting = list(ids)
+    released = list[int]()
+    for start in range(0, len(waiting), RELEASED_AT_ONCE):
+        if until is not None and start and time.monotonic() > until:
+            break
+        some = waiting[start : start + RELEASED_AT_ONCE]
+        with transactions.write() as connection:
+            released += release_deliveries(connection, among(some, which))
+    return released
 
 
 def _is_held(which: HeldFilter) -> Any:

@@ -18,7 +18,7 @@ from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.administration.held import release_keys, release_reasons, to_time
 from sync_worker.ledger.console.pause_rows import put_pause, read_pauses
 from sync_worker.ledger.sites import REST_OVER, state_values
-from sync_worker.ledger.statements.inbox import move_deliveries
+from sync_worker.ledger.statements.moving import move_all
 from sync_worker.ledger.statements.runs import awaits_baseline
 from sync_worker.ledger.statements.sites import from_field, read_sites, site_by_id
 from sync_worker.ledger.tables import field_map, site
@@ -107,7 +107,7 @@ class SiteAdmin:
             known = site_by_id(connection, site_id)
             assert known is not None  # noqa: S101 - callers have it from here
             _refuse_if_taken(connection, site.c.instance_id, instance_id, "instance_id")
-            move_deliveries(connection, Side.WIX, known.instance_id, instance_id)
+            move_all(connection, Side.WIX, known.instance_id, instance_id)
             changed = update(site).where(site.c.id == site_id).values(instance_id=instance_id)
             connection.execute(changed)
         released = release_keys(self._transactions, [source_hold_key(Side.WIX, instance_id)])

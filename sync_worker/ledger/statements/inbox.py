@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, case, exists, func, literal, select, update
+from sqlalchemy import Connection, case, func, literal, select, update
 
 from sync_worker.core.hold_reasons import STANDS_BY, UNTIL_DELETED
 from sync_worker.core.ports.inbox import CROWD, GATHERED, RATE_LIMITED, TRACK_AFTER, Closing
@@ -250,30 +250,13 @@ def first_of(connection: Connection, site: Site, side: Side, remote_id: str, rev
     return connection.execute(select(inbox).where(is_it).order_by(inbox.c.id).limit(1)).first()
 
 
-def move_deliveries(connection: Connection, side: Side, old: str, new: str) -> None:
-    """What a side has told of a site is kept under another name of it from now on."""
-    is_old = (inbox.c.side == str(side)) & (inbox.c.source == old)
-    there = inbox.alias("there")
-    is_twin = (there.c.side == inbox.c.side) & (there.c.source == new)
-    same_id = there.c.dedupe_id == inbox.c.dedupe_id
-    same_hint = there.c.dedupe_id.is_(None) & inbox.c.dedupe_id.is_(None)
-    same_hint &= (there.c.remote_id == inbox.c.remote_id) & (there.c.change == inbox.c.change)
-    # A look that has begun does not serve for what is told after it.
-    same_hint &= there.c.state == str(InboxState.NEW)
-    has_twin = exists().where(is_twin, same_id | same_hint)
-    connection.execute(update(inbox).where(is_old, ~has_twin).values(source=new))
-    # What is there under the new name, too, serves for both.
-    ended = {"state": str(InboxState.SUPERSEDED), "closed_at": ledger_now()}
-    connection.execute(update(inbox).where(is_old, inbox.c.state.in_(UNENDED)).values(ended))
+def among(inbox_ids: Sequence[int], which: Any) -> Any:
+    """Those of these that a condition is true of; no index but that of the ids is of use for it.
 
-
-def end_deliveries(connection: Connection, side: Side, source: str, reason: str) -> None:
-    """What waits of a source ends without content, which no erasure would find."""
-    waits = (inbox.c.side == str(side)) & (inbox.c.source == source) & inbox.c.state.in_(UNENDED)
-    ended: dict[str, Any] = {"state": str(InboxState.SUPERSEDED), "reason": reason}
-    ended |= {"hold_key": None, "payload": {}, "closed_at": ledger_now()}
-    forget_keys(connection, select(inbox.c.id).where(waits))
-    connection.execute(update(inbox).where(waits).values(**ended))
+    Where many rows have changed since PostgreSQL counted them, it would read all of these for each
+    batch.
+    """
+    return inbox.c.id.in_(inbox_ids) & case((which, True), else_=False)
 
 
 def count_open(connection: Connection) -> int:

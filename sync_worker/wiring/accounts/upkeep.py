@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -10,6 +11,7 @@ import structlog
 from sync_worker.config import Settings
 from sync_worker.core.errors import Held, Misconfigured
 from sync_worker.core.ports.doorbell import Bell
+from sync_worker.ledger.accounts.site_sides import RING_AT_ONCE
 from sync_worker.ledger.accounts.upkeep import SqlAccountUpkeep
 from sync_worker.remotes.external.hooks import ExternalHooks, HookCheck
 from sync_worker.runtime.celery.site_faults import HOOKS
@@ -17,6 +19,7 @@ from sync_worker.wiring.accounts.book import AccountBook
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.remotes import Remotes
 
+RELEASE_SECONDS = 10.0  # of a minute, for each kind of work over many deliveries
 CLAIM_SECONDS = 60  # one worker at a time makes the hooks of an account
 
 log = structlog.get_logger(__name__)
@@ -101,11 +104,15 @@ class AccountUpkeep:
     def release_opened(self, bell: Bell) -> int:
         """Let go what waited for an account whose secrets open here; how many deliveries that were.
 
-        A worker may hold some for the account of a moment before, when its site has a new one.
+        A worker may hold some for the account of a moment before, when its site has a new one: the
+        deliveries of that one come first. What is left after some seconds is the next minute's.
         """
         if not self._connectors.serve_accounts:
             return 0
-        released = 0
+        until = time.monotonic() + RELEASE_SECONDS
+        if moved := self._ledger().move_some(until):
+            log.info("deliveries_moved_to_the_account_of_today", deliveries=moved)
+        until, released = time.monotonic() + RELEASE_SECONDS, 0
         for site in self._ledger().waiting_sites():
             # What else may be wrong with it is said when its deliveries come.
             with suppress(Misconfigured):
@@ -113,8 +120,9 @@ class AccountUpkeep:
                     self._book.of_site(site)
                 except Held:
                     continue
-            ids = self._ledger().release_waiting(site)
-            bell.ring(ids)
+            ids = self._ledger().release_waiting(site, until)
+            # The sweeper rings for the rest, at its own pace.
+            bell.ring(ids[:RING_AT_ONCE])
             released += len(ids)
         return released
 

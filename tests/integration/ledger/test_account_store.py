@@ -25,7 +25,7 @@ from sync_worker.core.values import (
 )
 from sync_worker.core.values.catalogue import ProposedPair
 from sync_worker.ledger.accounts.audit import write_audit
-from sync_worker.ledger.accounts.late import follow_account
+from sync_worker.ledger.accounts.moving import follow_account
 from sync_worker.ledger.accounts.store import SqlAccountStore, StaleVersion, new_public_id
 from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.administration.site_faults import SqlSiteFaults
