@@ -13,6 +13,7 @@ from sync_worker.ledger.statements.sites import site_by_id, site_by_source
 
 # A pause or a changed policy reaches every process within this time.
 SITE_CACHE_SECONDS = 1.0
+MAX_NAMES = 10_000  # of sites that are remembered; each has three
 
 
 class SiteCache:
@@ -54,5 +55,15 @@ class SiteCache:
             return cached
         found = read()
         if found is not None:
-            self._sites[key] = (now + self.seconds, found)
+            self._keep(found, now + self.seconds)
         return found
+
+    def _keep(self, found: Site, until: float) -> None:
+        """Under each of its names: who looks for one has another in hand a moment later."""
+        if len(self._sites) >= MAX_NAMES:
+            self.clear()
+        known = (until, found)
+        self._sites[found.id] = known
+        self._sites[Side.WIX, found.instance_id] = known
+        if found.external_source:
+            self._sites[Side.EXTERNAL, found.external_source] = known

@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, Select, bindparam, exists, select
 
 from sync_worker.core.scale import FieldMap, Scale
 from sync_worker.core.values import AccountState, Policy, Side, SideState, Site, SiteState, WixKind
@@ -28,38 +28,50 @@ _in_use = (account.c.site_id == site.c.id) & (account.c.state != str(AccountStat
 ACCOUNT = select(account.c.state).where(_in_use).scalar_subquery().label("account_state")
 
 
-def site_by_id(connection: Connection, site_id: int) -> Site | None:
-    """A site by its number, with its fields."""
-    return read_site(connection, site.c.id == site_id)
-
-
-def site_by_source(connection: Connection, side: Side, source: str) -> Site | None:
-    """The site whose deliveries come from this source of a side."""
-    column = site.c.instance_id if side is Side.WIX else site.c.external_source
-    return read_site(connection, column == source)
-
-
-def read_site(connection: Connection, which: Any) -> Site | None:
-    """The site that a condition on its table names."""
-    found = read_sites(connection, which, limit=1)
-    return found[0] if found else None
-
-
 def read_sites(
     connection: Connection, which: Any = None, *, limit: int | None = None
 ) -> list[Site]:
     """Sites with their fields, in the order in which they were added: one statement for all."""
+    return _read(connection, _with_fields(which, limit))
+
+
+def _with_fields(which: Any, limit: int | None) -> Select[Any]:
     chosen = select(site, *FAILING, ACCOUNT).order_by(site.c.id).limit(limit)
     if which is not None:
         chosen = chosen.where(which)
     some = chosen.subquery()
     its_fields = [column for column in field_map.c if column.name not in some.c]
-    asked = (
+    return (
         select(some, *its_fields)
         .outerjoin_from(some, field_map, field_map.c.site_id == some.c.id)
         .order_by(some.c.id, field_map.c.id)
     )
-    rows = connection.execute(asked).all()
+
+
+# Put together once: that takes longer than to run it, and each delivery of a site of which this
+# process has heard nothing for a second asks.
+BY_ID = _with_fields(site.c.id == bindparam("name", type_=site.c.id.type), 1)
+BY_SOURCE = {
+    side: _with_fields(column == bindparam("name", type_=column.type), 1)
+    for side, column in ((Side.WIX, site.c.instance_id), (Side.EXTERNAL, site.c.external_source))
+}
+
+
+def site_by_id(connection: Connection, site_id: int) -> Site | None:
+    """A site by its number, with its fields."""
+    found = _read(connection, BY_ID, site_id)
+    return found[0] if found else None
+
+
+def site_by_source(connection: Connection, side: Side, source: str) -> Site | None:
+    """The site whose deliveries come from this source of a side."""
+    found = _read(connection, BY_SOURCE[side], source)
+    return found[0] if found else None
+
+
+def _read(connection: Connection, asked: Select[Any], name: int | str | None = None) -> list[Site]:
+    values = {} if name is None else {"name": name}
+    rows = connection.execute(asked, values).all()
     by_site = (list(its_rows) for _, its_rows in groupby(rows, key=attrgetter("id")))
     return [
         to_site(its_rows[0], [row for row in its_rows if row.wix_attribute is not None])

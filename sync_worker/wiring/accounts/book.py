@@ -263,7 +263,6 @@ class AccountBook:
         if account is None:
             self._keep(self._nowhere, address, address, before)
             return None
-        self._keep(self._by_address, address, account.public_id, before)
         return self._noted(account, before)
 
     def _noted(self, account: Account, before: int) -> LiveAccount | _Shut:
@@ -272,6 +271,9 @@ class AccountBook:
         if account.state is not AccountState.REVOKED:
             found = self._opened(account)
         self._keep(self._known, account.public_id, found, before)
+        # Whoever knows the account knows whose its addresses are.
+        for one in account.addresses:
+            self._keep(self._by_address, one.address, account.public_id, before)
         return found
 
     def _opened(self, account: Account) -> LiveAccount | _Shut:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from sync_worker.core.values import SiteState
+import pytest
+from sqlalchemy import event
+
+from sync_worker.core.values import Side, SiteState
+from sync_worker.ledger.sql_ledger import sql_ledger
 from tests.integration.ledger.ground import ADA, Ground
+from tests.simulation.world import OVERALL
+from tests.twins.observed_ledger import ObservedLedger
 
 
 def site_state(ground: Ground) -> str:
@@ -40,3 +46,20 @@ class TestSites:
         ground.ledger.sites.note_lifecycle(ground.site_id, state, None)
         ground.ledger.sites.note_lifecycle(ground.site_id, SiteState.ACTIVE, 200.0)
         assert site_state(ground) == state
+
+
+def test_site_is_read_once_for_all_its_names(ledgers: list[ObservedLedger]) -> None:
+    """A delivery is found by its source; what it leads to names the site by its number."""
+    ledger, read = sql_ledger(ledgers[0].engine), list[str]()
+    site = ledgers[0].add_site("instance-1", "own-service", None, (OVERALL,))
+
+    @event.listens_for(ledgers[0].engine, "before_cursor_execute")
+    def note(connection: Any, cursor: Any, statement: str, *more: Any) -> None:
+        read.append(statement)
+
+    with ledger.transactions.read() as connection:
+        cache = ledger.site_cache
+        assert cache.by_source(connection, Side.WIX, "instance-1") == site
+        assert cache.by_id(connection, site.id) == site
+        assert cache.by_source(connection, Side.EXTERNAL, "own-service") == site
+    assert len([one for one in read if "field_map" in one]) == 1

@@ -80,6 +80,14 @@ def process(accounts: AccountsInMemory, connectors: Connectors) -> Process:
     return Process(accounts, connectors)
 
 
+def test_address_of_an_account_that_is_known_costs_no_question(process: Process) -> None:
+    process.accounts.add(ONE, "small-shop", SETTINGS, token="t", hook_secret="s-one")
+    process.book.of_source(f"small-shop/{ONE}")
+    process.accounts.asked.clear()
+    assert process.secrets_at(ONE) == ["s-one"]
+    assert process.accounts.asked == []
+
+
 def test_each_address_leads_to_its_own_account(process: Process) -> None:
     assert (process.secrets_at(ONE), process.secrets_at(TWO)) == (["s-one"], ["s-two"])
 
