@@ -24,6 +24,22 @@ def entity_hold_key(side: Side, ref: EntityRef) -> str:
     return ":".join(("entity", str(side), *parts))
 
 
+def entity_of_hold_key(hold_key: str) -> tuple[Side, EntityRef] | None:
+    """The entity that it waits for; ``None``: it waits for something else.
+
+    A group with a colon in it is taken to end there.
+    """
+    word, _, rest = hold_key.partition(":")
+    side, _, rest = rest.partition(":")
+    if word != "entity" or side not in tuple(Side):
+        return None
+    namespace = ""
+    if side == Side.WIX:
+        namespace, _, rest = rest.partition(":")
+    group, _, entity_id = rest.partition(":")
+    return Side(side), EntityRef(entity_id, group, namespace)
+
+
 def entity_hold_keys(side: Side, ref: EntityRef) -> list[str]:
     """All keys under which something may wait for an entity that is mapped by this name.
 

@@ -257,6 +257,9 @@ partial_index("ix_inbox_waits", _waits, inbox.c.source, inbox.c.id)
 partial_index("ix_inbox_waits_due", _waits, inbox.c.source, inbox.c.next_attempt_at)
 _held = text("state = 'held'")
 partial_index("ix_inbox_held", _held, inbox.c.reason, inbox.c.hold_key)
+# For pages of held ones, of all sites and of one.
+partial_index("ix_inbox_held_pages", _held, inbox.c.reason, inbox.c.id)
+partial_index("ix_inbox_held_source", _held, inbox.c.source, inbox.c.reason, inbox.c.id)
 # For the retention, oldest first; an emptied payload leaves its index.
 _closed = text("closed_at IS NOT NULL")
 partial_index("ix_inbox_closed", _closed, inbox.c.closed_at)

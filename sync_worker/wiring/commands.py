@@ -20,6 +20,7 @@ from sync_worker.services.accounts.accounts import Accounts
 from sync_worker.wiring.accounts.opening import account_book
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import Databases
+from sync_worker.wiring.held import HeldParts
 from sync_worker.wiring.redis_parts import RedisParts
 from sync_worker.wiring.remotes import Remotes
 from sync_worker.wiring.secret_keys import sealer
@@ -95,6 +96,10 @@ class Wiring:
             self.sites,
             self.settings.delivery_cpu_seconds,
         )
+
+    @cached_property
+    def held_parts(self) -> HeldParts:
+        return HeldParts(self.settings, self.connectors, self.admin)
 
     def may_begin_ledger(self) -> None:
         """This command begins one where there is none."""

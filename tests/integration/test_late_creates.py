@@ -20,7 +20,7 @@ from sync_sandbox.door import serve_door
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
 from sync_worker.core.values import EntityRef
-from sync_worker.ledger.administration.held import HeldFilter
+from sync_worker.ledger.console.held_filter import HeldFilter
 from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring

@@ -18,7 +18,7 @@ from sync_worker.core.values import (
     Side,
 )
 from sync_worker.ledger.administration.admin import ledger_admin
-from sync_worker.ledger.administration.held import HeldFilter
+from sync_worker.ledger.console.held_filter import HeldFilter
 from tests.simulation.ablations import without
 from tests.simulation.chaos import NO_REVISION, sql_ledger
 from tests.simulation.oracles import broken_invariants

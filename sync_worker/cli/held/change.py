@@ -8,9 +8,9 @@ from datetime import datetime
 import click
 
 from sync_worker.cli.held.options import DELIVERIES, REASON, SIDE, SINCE, filter_of
-from sync_worker.cli.options import JSON, SITE, user_name
+from sync_worker.cli.options import JSON, SITE, WHY, whoever
 from sync_worker.cli.output import print_json
-from sync_worker.ledger.administration.held import HeldFilter
+from sync_worker.ledger.console.held_filter import HeldFilter
 from sync_worker.wiring import wiring
 
 
@@ -20,6 +20,8 @@ from sync_worker.wiring import wiring
 @SIDE
 @SITE
 @SINCE
+@WHY
+@click.option("--preview", is_flag=True, help="Release nothing; say what is expected.")
 @JSON
 def release(
     deliveries: Sequence[int],
@@ -27,6 +29,8 @@ def release(
     side: str | None,
     site_name: str | None,
     since: datetime | None,
+    why: str,
+    preview: bool,
     as_json: bool,
 ) -> None:
     """Put held deliveries back to work: by number, or all that the options name.
@@ -36,7 +40,11 @@ def release(
     """
     which = filter_of(reason, side, site_name, since, deliveries)
     _refuse_all(which)
-    _tell("released", deliveries, wiring().admin.held.release(which, user_name()), as_json, reason)
+    if preview:
+        _print_preview(which, as_json=as_json)
+        return
+    done = wiring().held_parts.held.release(whoever(), which, why)
+    _tell("released", deliveries, done.numbers, as_json, reason)
 
 
 @click.command()
@@ -66,13 +74,8 @@ def drop(
     _refuse_all(which)
     if not why.strip():
         raise click.UsageError("--why is empty; say it for whoever reads the history")
-    _tell(
-        "dropped",
-        deliveries,
-        wiring().admin.held.drop(which, why.strip(), user_name()),
-        as_json,
-        reason,
-    )
+    done = wiring().held_parts.held.drop(whoever(), which, why)
+    _tell("dropped", deliveries, done.numbers, as_json, reason)
 
 
 @click.command()
@@ -87,13 +90,23 @@ def replay(deliveries: Sequence[int], reason: str | None, as_json: bool) -> None
     """
     if bool(deliveries) == bool(reason):
         raise click.UsageError("say which: numbers of deliveries, or --reason REASON")
-    admin = wiring().admin
-    released = (
-        admin.held.release(HeldFilter(reason), user_name())
-        if reason
-        else admin.held.replay(deliveries, user_name())
-    )
+    service, who = wiring().held_parts.held, whoever()
+    released: Sequence[int]
+    if reason:
+        released = service.release(who, HeldFilter(reason)).numbers
+    else:
+        released = service.replay(who, deliveries)
     _tell("replayed", deliveries, released, as_json, reason)
+
+
+def _print_preview(which: HeldFilter, *, as_json: bool) -> None:
+    expected = wiring().held_parts.held.preview(whoever(), which)
+    if as_json:
+        print_json(expected)
+        return
+    click.echo(expected.words)
+    for one in expected.expectations:
+        click.echo(f"  {one.count} {one.expected}: {one.why}")
 
 
 def _refuse_all(which: HeldFilter) -> None:

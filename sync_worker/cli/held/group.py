@@ -9,7 +9,7 @@ import click
 
 from sync_worker.cli.held.options import REASON, SIDE, SINCE, filter_of
 from sync_worker.cli.lazy import Lazy, LazyGroup
-from sync_worker.cli.options import JSON, NUMBER, SITE
+from sync_worker.cli.options import JSON, NUMBER, SITE, whoever
 from sync_worker.cli.output import STAMP, print_json, print_table, say
 from sync_worker.core.hold_reasons import hold_reason
 from sync_worker.ledger.administration.held import HeldDelivery, WaitingDelivery
@@ -68,9 +68,11 @@ def held(
             "--waiting lists all that waits: no --reason, --side, --site, --since"
         )
     if waiting:
-        _print_waiting(wiring().admin.held.waiting(limit), as_json)
+        _print_waiting(wiring().held_parts.waiting.listed(whoever(), limit), as_json)
         return
-    rows = wiring().admin.held.all(filter_of(reason, side, site_name, since), limit)
+    rows = wiring().held_parts.held.listed(
+        whoever(), filter_of(reason, side, site_name, since), limit
+    )
     if as_json:
         print_json(rows)
     elif not rows:

@@ -9,7 +9,7 @@ import click
 
 from sync_worker.cli.options import NUMBER, Moment, the_site
 from sync_worker.core.values import Side
-from sync_worker.ledger.administration.held import HeldFilter
+from sync_worker.ledger.console.held_filter import HeldFilter
 
 REASON = click.option("--reason", metavar="REASON", help="Only those held for this reason.")
 SIDE = click.option(

@@ -20,7 +20,7 @@ from sync_worker.core.outcome import OutcomeKind
 from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.sweep_values import Finding, Mark, RunKind, Sweep
 from sync_worker.core.values import Site, SiteState
-from sync_worker.ledger.administration.held import HeldFilter
+from sync_worker.ledger.console.held_filter import HeldFilter
 from sync_worker.reconcile.dry_run import Forecast
 from sync_worker.reconcile.listing import LISTING
 from sync_worker.reconcile.reconcile import Reconcile

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from sync_worker.core.values import (
     Contact,
@@ -23,13 +23,13 @@ from sync_worker.core.values import (
     Site,
 )
 from sync_worker.ledger.accounts.audit import note_change
+from sync_worker.ledger.console.held_filter import HeldFilter, is_held
 from sync_worker.ledger.rows import fitting, to_delivery, to_entity, to_history
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.findings import own_contact
 from sync_worker.ledger.statements.inbox import (
     OPEN,
     among,
-    is_of_site,
     release_deliveries,
     release_rows,
 )
@@ -51,26 +51,6 @@ NOTED = (
     inbox.c.state,
     inbox.c.reason,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class HeldFilter:
-    """Which held deliveries; what is ``None`` does not matter.
-
-    ``since``: received at that moment or later.
-    """
-
-    reason: str | None = None
-    side: Side | None = None
-    site: Site | None = None
-    since: datetime | None = None
-    inbox_ids: Sequence[int] | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        return all(
-            part is None for part in (self.reason, self.side, self.site, self.since, self.inbox_ids)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +111,7 @@ class HeldAdmin:
 
     def all(self, which: HeldFilter | None = None, limit: int | None = None) -> list[HeldDelivery]:
         """What is held, oldest first."""
-        found = select(inbox).where(_is_held(which or HeldFilter())).order_by(inbox.c.id)
+        found = select(inbox).where(is_held(which or HeldFilter())).order_by(inbox.c.id)
         with self._transactions.read() as connection:
             return [_held(row) for row in connection.execute(found.limit(limit))]
 
@@ -149,7 +129,7 @@ class HeldAdmin:
         ``by``: the person who asks, for the history.
         """
         with self._transactions.write() as connection:
-            return self._put_back(connection, _is_held(which), by, why)
+            return self._put_back(connection, is_held(which), by, why)
 
     def replay(self, inbox_ids: Sequence[int], by: str) -> list[int]:
         """The same for deliveries by number, held or ended; those on their way stay as they are."""
@@ -183,7 +163,7 @@ class HeldAdmin:
             "hold_key": None,
             "closed_at": ledger_now(),
         }
-        held = select(*NOTED).where(_is_held(which)).order_by(inbox.c.id)
+        held = select(*NOTED).where(is_held(which)).order_by(inbox.c.id)
         with self._transactions.write() as connection:
             # Locked: a worker may be about to take one up.
             rows = connection.execute(held.with_for_update()).all()
@@ -276,7 +256,7 @@ def release_keys(
     released: list[int] = []
     for start in range(0, len(keys), KEYS_AT_ONCE):
         has_key = inbox.c.hold_key.in_(keys[start : start + KEYS_AT_ONCE])
-        released += release_in_batches(transactions, _is_held(HeldFilter(site=site)) & has_key)
+        released += release_in_batches(transactions, is_held(HeldFilter(site=site)) & has_key)
     return sorted(released)
 
 
@@ -284,7 +264,7 @@ def release_reasons(
     transactions: Transactions, reasons: Sequence[str], site: Site, until: float | None = None
 ) -> list[int]:
     """Put back to work what a site holds for these reasons; those that are, until a time."""
-    is_ready = _is_held(HeldFilter(site=site)) & inbox.c.reason.in_(reasons)
+    is_ready = is_held(HeldFilter(site=site)) & inbox.c.reason.in_(reasons)
     return release_in_batches(transactions, is_ready, until)
 
 
@@ -306,21 +286,6 @@ def release_in_batches(
         with transactions.write() as connection:
             released += release_deliveries(connection, among(some, which))
     return released
-
-
-def _is_held(which: HeldFilter) -> Any:
-    parts: list[Any] = [inbox.c.state == str(InboxState.HELD)]
-    if which.reason is not None:
-        parts.append(inbox.c.reason == which.reason)
-    if which.side is not None:
-        parts.append(inbox.c.side == str(which.side))
-    if which.site is not None:
-        parts.append(is_of_site(which.site))
-    if which.since is not None:
-        parts.append(inbox.c.received_at >= which.since.timestamp())
-    if which.inbox_ids is not None:
-        parts.append(inbox.c.id.in_(which.inbox_ids))
-    return and_(*parts)
 
 
 def to_line(row: Any) -> HistoryLine:

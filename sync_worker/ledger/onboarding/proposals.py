@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from sync_worker.core.values import EntityRef
+from sync_worker.core.values import EntityRef, Side
 from sync_worker.core.values.catalogue import ProposedPair
 from sync_worker.ledger.onboarding.tables import entity_proposal
 from sync_worker.ledger.tables import entity_map
@@ -15,6 +15,7 @@ from sync_worker.ledger.transactions import Transactions, insert_into, ledger_no
 
 OPEN, REFUSED = "open", "refused"
 AT_ONCE = 500
+MAX_OF_THING = 10
 
 
 class SqlProposals:
@@ -54,6 +55,18 @@ class SqlProposals:
         found = select(entity_proposal).where(is_meant).order_by(entity_proposal.c.id)
         with self._transactions.read() as connection:
             return [_pair(row) for row in connection.execute(found)]
+
+    def of_thing(self, site_id: int, side: Side, entity_id: str) -> list[ProposedPair]:
+        """The open ones for one thing, as that side names it."""
+        named = {
+            Side.WIX: entity_proposal.c.wix_entity_id,
+            Side.EXTERNAL: entity_proposal.c.external_entity_id,
+        }
+        is_its = (entity_proposal.c.site_id == site_id) & (named[side] == entity_id)
+        found = select(entity_proposal).where(is_its, entity_proposal.c.state == OPEN)
+        with self._transactions.read() as connection:
+            rows = connection.execute(found.order_by(entity_proposal.c.id).limit(MAX_OF_THING))
+            return [_pair(row) for row in rows]
 
     def counts(self, site_id: int) -> dict[str, int]:
         """How many are open, by what fits."""

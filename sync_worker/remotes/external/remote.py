@@ -23,7 +23,6 @@ from sync_worker.core.errors import (
 from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.values import Draft, EntityRef, Person, Record, RecordState, Side
 from sync_worker.manifest.drafts import held_values, with_changes_only, write_context
-from sync_worker.manifest.field_values import search
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.record_changes import shows_in_part, update_body
 from sync_worker.manifest.record_keys import context_of
@@ -41,6 +40,7 @@ from sync_worker.remotes.external.calls import (
 from sync_worker.remotes.external.gone import SecondLooks
 from sync_worker.remotes.external.listing import Listing
 from sync_worker.remotes.external.replies import ExternalReplies
+from sync_worker.remotes.external.webhook_record import record_in_webhook
 from sync_worker.remotes.http.client import RemoteHttp
 from sync_worker.remotes.landed import look_after_write, refuse_living, update_met_by_itself
 
@@ -78,12 +78,7 @@ class ExternalRemote:
         self._calls.reserve_request()
 
     def record_in(self, payload: Mapping[str, Any]) -> Record | None:
-        webhook = self._manifest.webhook
-        # Without a payload to trust the delivery is a hint: the record is read by its id.
-        if webhook is None or not webhook.trusts_payload or webhook.record_path is None:
-            return None
-        resource = search(webhook.record_path, payload)
-        return read_record(self._manifest, resource) if resource is not None else None
+        return record_in_webhook(self._manifest, payload)
 
     def probe(self) -> bool:
         """One harmless call, to see whether address and credentials work.

@@ -12,8 +12,8 @@ from sqlalchemy import Engine, insert, select
 from sync_worker.core.values import AuditEntry, Change, EntityRef, NewDelivery, Side, SiteState
 from sync_worker.ledger.accounts.audit import SqlAudit
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
-from sync_worker.ledger.administration.held import HeldFilter
 from sync_worker.ledger.administration.mappings import ImportRefused
+from sync_worker.ledger.console.held_filter import HeldFilter
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sql_ledger import sql_ledger

@@ -24,7 +24,8 @@ from sync_worker.core.values import (
     Side,
     SiteSide,
 )
-from sync_worker.ledger.administration.held import HeldAdmin, HeldFilter
+from sync_worker.ledger.administration.held import HeldAdmin
+from sync_worker.ledger.console.held_filter import HeldFilter
 from sync_worker.ledger.tables import (
     inbox,
     link,

@@ -1,0 +1,161 @@
+"""Which held deliveries somebody means, as a condition of SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, literal_column, or_, select, tuple_
+
+from sync_worker.core.email_identity import earlier_identities, normalise_email
+from sync_worker.core.hold_keys import contact_hold_key, email_hold_keys
+from sync_worker.core.numbers import MAX_WHOLE
+from sync_worker.core.values import Side, Site
+from sync_worker.ledger.statements.inbox import is_from, is_of_site
+from sync_worker.ledger.tables import contact_map, entity_map, inbox, link
+
+# Written out: only so do both databases see that the indexes of held ones fit.
+HELD = inbox.c.state == literal_column("'held'")
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPart:
+    """A condition, and columns with the one value that each of them has to have.
+
+    The columns are compared together with the number of the row, and not one by one: PostgreSQL
+    would rather walk through all deliveries in the order of their numbers, past a million that have
+    ended.
+    """
+
+    where: Any
+    key: Sequence[tuple[Any, str]]
+
+    def behind(self, number: int) -> Any:
+        """Rows of the part behind that number."""
+        if not self.key:
+            return and_(self.where, inbox.c.id > number)
+        values = [value for _, value in self.key]
+        place = tuple_(*self.columns)
+        is_behind = place > tuple_(*values, number)
+        return and_(self.where, is_behind, place <= tuple_(*values, MAX_WHOLE))
+
+    @property
+    def columns(self) -> list[Any]:
+        """In the order of the index."""
+        return [*(column for column, _ in self.key), inbox.c.id]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldFilter:
+    """Which held deliveries; what is ``None`` does not matter.
+
+    ``since``: received at that moment or later; ``until``: or earlier. ``person``: an e-mail
+    address, or the id of a person on either side. ``product``: its id on either side, or its title.
+    """
+
+    reason: str | None = None
+    side: Side | None = None
+    site: Site | None = None
+    since: datetime | None = None
+    inbox_ids: Sequence[int] | None = None
+    until: datetime | None = None
+    person: str | None = None
+    product: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        parts = (self.reason, self.side, self.site, self.since, self.inbox_ids)
+        return all(part is None for part in (*parts, self.until, self.person, self.product))
+
+
+def is_held(which: HeldFilter) -> Any:
+    """Held, and as the filter says."""
+    parts: list[Any] = [HELD, *_parts(which)]
+    if which.reason is not None:
+        parts.append(inbox.c.reason == which.reason)
+    if which.side is not None:
+        parts.append(inbox.c.side == str(which.side))
+    if which.site is not None:
+        parts.append(is_of_site(which.site))
+    return and_(*parts)
+
+
+def held_by_source(which: HeldFilter) -> list[HeldPart]:
+    """The same in parts, each of which an index of held ones gives in order."""
+    parts: list[Any] = [HELD, *_parts(which)]
+    of_reason: list[tuple[Any, str]] = []
+    if which.reason is not None:
+        of_reason.append((inbox.c.reason, which.reason))
+    if which.site is None:
+        if which.side is not None:
+            parts.append(inbox.c.side == str(which.side))
+        return [HeldPart(and_(*parts), of_reason)]
+    sides = list(Side)
+    if which.side is not None:
+        sides = [which.side]
+    found = []
+    for side in sides:
+        is_its = and_(inbox.c.side == str(side), *parts)
+        source = which.site.external_source
+        if side is Side.WIX:
+            source = which.site.instance_id
+        key = [(inbox.c.source, source), *of_reason]
+        # The index of a site's begins with the reason, too; without one there are few to sort.
+        if not of_reason:
+            is_its, key = and_(is_from(which.site, side), *parts), []
+        found.append(HeldPart(is_its, key))
+    return found
+
+
+def _parts(which: HeldFilter) -> list[Any]:
+    """Of the filter what no index of held ones serves."""
+    parts: list[Any] = []
+    if which.since is not None:
+        parts.append(inbox.c.received_at >= which.since.timestamp())
+    if which.until is not None:
+        parts.append(inbox.c.received_at <= which.until.timestamp())
+    if which.inbox_ids is not None:
+        parts.append(inbox.c.id.in_(which.inbox_ids))
+    if which.person is not None:
+        parts.append(_is_of_person(which.person.strip(), which.site))
+    if which.product is not None:
+        parts.append(_is_of_product(which.product.strip(), which.site))
+    return parts
+
+
+def _is_of_person(word: str, site: Site | None) -> Any:
+    """By what it waits for, or by the link of its rating."""
+    keys = [contact_hold_key(word)]
+    is_theirs: Any = (link.c.contact_id == word) | (contact_map.c.external_author_id == word)
+    if "@" in word:
+        keys = email_hold_keys(word)
+        names = {word, normalise_email(word), *earlier_identities(word)}
+        is_theirs = contact_map.c.email.in_(names)
+    links = select(link.c.id).outerjoin(
+        contact_map,
+        (contact_map.c.site_id == link.c.site_id)
+        & (contact_map.c.wix_contact_id == link.c.contact_id),
+    )
+    links = links.where(is_theirs)
+    if site is not None:
+        links = links.where(link.c.site_id == site.id)
+    return or_(inbox.c.hold_key.in_(keys), inbox.c.link_id.in_(links))
+
+
+def _is_of_product(word: str, site: Site | None) -> Any:
+    """By what it waits for, or by the link of its rating."""
+    ends = f"%:{_literal(word)}"
+    waits = inbox.c.hold_key.startswith("entity:") & inbox.c.hold_key.like(ends, escape="\\")
+    names = (entity_map.c.wix_entity_id, entity_map.c.external_entity_id, entity_map.c.title)
+    things = select(entity_map.c.id).where(or_(*(name == word for name in names)))
+    if site is not None:
+        things = things.where(entity_map.c.site_id == site.id)
+    links = select(link.c.id).where(link.c.entity_id.in_(things))
+    return or_(waits, inbox.c.link_id.in_(links))
+
+
+def _literal(word: str) -> str:
+    """Without the signs that LIKE reads as patterns."""
+    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
