@@ -77,6 +77,8 @@ def _add_webhooks(app: Flask, door: Door, config: GatewayConfig) -> None:
     @app.post("/webhooks/external/<connector>")
     def receive_external(connector: str) -> Response:
         manifest = config.manifests.get(connector)
+        if manifest is None and (refused := _lost(door, config, connector)) is not None:
+            return refused
         if manifest is None or manifest.webhook is None:
             door.not_found("unknown_connector", request.path)
             return json_answer(404, error="there is no connector of this name")
@@ -93,6 +95,20 @@ def _add_webhooks(app: Flask, door: Door, config: GatewayConfig) -> None:
             door.not_found("unknown_account", f"/webhooks/external/{connector}/")
             return json_answer(404, error="there is nobody at this address")
         return _received(door, manifest, config.clock())
+
+
+def _lost(door: Door, config: GatewayConfig, connector: str) -> Response | None:
+    """What a shop is answered whose site is there, while the environment lacks its settings.
+
+    Senders take 404 for the end; they are to try again until the settings are back.
+    """
+    try:
+        if not config.is_lost(connector):
+            return None
+    except Transient as error:
+        return door.cannot_know(connector, error)
+    missing = Misconfigured("its settings are not set in the environment")
+    return door.cannot_know(connector, missing)
 
 
 def _received(door: Door, manifest: Manifest, now: float) -> Response:

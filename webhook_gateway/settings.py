@@ -29,6 +29,7 @@ from sync_worker.telemetry.heartbeat import Heartbeat, ThisProcess
 from sync_worker.telemetry.logs import set_up_logs, warn_of_misspelt
 from sync_worker.telemetry.metrics import watch_breaker
 from sync_worker.wiring.accounts.opening import account_book
+from sync_worker.wiring.accounts.own_shops import OwnShops, warn_of_own_shops
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import GATEWAY_SQL_SECONDS, Databases
 from sync_worker.wiring.redis_parts import RedisParts
@@ -49,7 +50,8 @@ class GatewayConfig:
 
     ``store`` commits all that it is given, or raises Transient when SQL is away; ``account_at`` is
     the manifest of the account at a connector and an address, or ``None``, and raises what hinders
-    it from telling;
+    it from telling; ``is_lost``: whether a site has the shop of that connector in the environment,
+    which does not hold it any more, raises Transient;
     ``note_ledger_failure`` is told of that; ``note_heard`` of a connector that has reached us;
     ``note_door`` how a request ended (source, result, reason); ``start`` begins what goes on beside
     the requests; ``is_broker_up`` is only reported.
@@ -65,6 +67,7 @@ class GatewayConfig:
     ring_after_others: Callable[[Sequence[int]], None] | None = None
     account_at: Callable[[str, str], Manifest | None] = lambda connector, address: None
     connectors_of_accounts: Sequence[str] = ()
+    is_lost: Callable[[str], bool] = lambda connector: False
     note_ledger_failure: Callable[[Exception], None] = lambda error: None
     note_heard: Callable[[str], None] = lambda source: None
     note_door: Callable[[str, str, str], None] = lambda source, result, reason: None
@@ -87,6 +90,7 @@ def gateway_config() -> GatewayConfig:
     ledger = sql_ledger(Databases(settings).open(COMMITTERS + 2, GATEWAY_SQL_SECONDS))
     warn_of_locked(settings, ledger.transactions)
     connectors = Connectors(settings, environ)
+    warn_of_own_shops(connectors, ledger.transactions)
     accounts = account_book(
         settings,
         connectors,
@@ -111,6 +115,7 @@ def gateway_config() -> GatewayConfig:
         is_ledger_up=up_check.is_up,
         account_at=accounts.manifest_at,
         connectors_of_accounts=list(connectors.names) if connectors.serve_accounts else (),
+        is_lost=OwnShops(connectors, ledger.transactions).is_lost,
         note_ledger_failure=up_check.note_failure,
         note_heard=SqlHookStates(ledger.transactions).note_heard,
         note_door=book.note,

@@ -29,6 +29,8 @@ from sync_worker.services.evidence import AddressLook, Bounds, DisabledHooks, Ev
 from sync_worker.services.trouble import Trouble
 from sync_worker.services.troubles import troubles
 from sync_worker.wiring import Wiring
+from sync_worker.wiring.accounts.own_shops import OwnShops
+from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import Databases
 from sync_worker.wiring.redis_parts import RedisParts
 from sync_worker.wiring.secret_keys import locked
@@ -74,6 +76,9 @@ class Known(Protocol):
     @property
     def manifests(self) -> dict[str, Manifest]: ...
 
+    @property
+    def connectors(self) -> Connectors: ...
+
 
 def local_evidence(wiring: Known, bounds: Bounds | None = None) -> Evidence:
     """What the ledger and Redis know, all of it without ``bounds``.
@@ -111,6 +116,7 @@ def _of_ledger(wiring: Known, bounds: Bounds | None) -> Evidence:
         site_faults=SqlSiteFaults(admin.transactions).standing(),
         locked_accounts=shut.accounts,
         keys_reason=shut.reason,
+        shops_twice=_shops_twice(wiring),
         **bounded,
     )
 
@@ -150,6 +156,13 @@ def connectors_reason(wiring: Known) -> str:
 
 def _set_up(wiring: Known) -> frozenset[str] | None:
     return None if connectors_reason(wiring) else frozenset(wiring.manifests)
+
+
+def _shops_twice(wiring: Known) -> list[tuple[str, str, str]]:
+    if connectors_reason(wiring):
+        return []
+    found = OwnShops(wiring.connectors, wiring.admin.transactions).twice()
+    return [(one.source, one.line, one.next_step) for one in found]
 
 
 def _hooked(wiring: Known) -> list[str]:

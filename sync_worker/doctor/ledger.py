@@ -13,6 +13,7 @@ from sync_worker.ledger.administration.site_faults import fault_words
 from sync_worker.ledger.statements.clock import seen_times
 from sync_worker.services.account_troubles import KEY_STEP
 from sync_worker.wiring import Wiring
+from sync_worker.wiring.accounts.own_shops import OwnShops
 from sync_worker.wiring.secret_keys import locked
 
 WRITE_STEP = {
@@ -119,6 +120,15 @@ def check_keys(wiring: Wiring) -> Iterator[Check]:
         yield bad("keys of accounts", shut.line, KEY_STEP)
         return
     yield ok("keys of accounts", f"SECRETS_KEY opens what {sum(in_use.values())} accounts gave")
+
+
+def check_own_shops(wiring: Wiring) -> Iterator[Check]:
+    """Whether sites still have their shop of the environment, and no other site has it, too.
+
+    Nothing is said where all is well, or nobody has one.
+    """
+    for fault in OwnShops(wiring.connectors, wiring.admin.transactions).faults():
+        yield bad(f"shop of {fault.source}", fault.line, fault.next_step)
 
 
 def check_people(wiring: Wiring) -> Iterator[Check]:

@@ -76,7 +76,8 @@ class Evidence:
     ``sources``: those whose webhooks the gateway takes. ``connectors``: those that the
     environment sets up, ``None``: not read. ``locked_accounts``: how many accounts have secrets
     that do not open with our keys; ``keys_reason``: why. ``locked_holds``: how many deliveries of
-    which source a worker holds since they do not open with its keys.
+    which source a worker holds since they do not open with its keys. ``shops_twice``: shops of the
+    environment that another site has, too: the source, what is wrong, what to do.
     """
 
     now: float
@@ -100,3 +101,4 @@ class Evidence:
     locked_accounts: int = 0
     keys_reason: str = ""
     locked_holds: Mapping[str, int] = field(default_factory=dict)
+    shops_twice: Sequence[tuple[str, str, str]] = ()

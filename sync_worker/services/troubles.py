@@ -127,6 +127,12 @@ def connectors_not_set_up(evidence: Evidence) -> Iterator[Trouble]:
             )
 
 
+def shops_twice(evidence: Evidence) -> Iterator[Trouble]:
+    """The environment was set to a shop that is another site's account."""
+    for source, sentence, step in evidence.shops_twice:
+        yield Trouble(TroubleKind.MISCONFIGURED, sentence, step, source=source)
+
+
 def redis_away(evidence: Evidence) -> Iterator[Trouble]:
     if evidence.redis_reason:
         yield Trouble(
@@ -251,6 +257,7 @@ RULES: Sequence[Rule] = (
     ledger_not_written,
     unread_connectors,
     connectors_not_set_up,
+    shops_twice,
     lost_processes,
     redis_away,
     two_installations,

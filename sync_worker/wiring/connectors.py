@@ -81,6 +81,11 @@ class Connectors:
 
     def lost(self, site: Site) -> str:
         """Of a site whose shop the environment does not hold any more, for a log or a terminal."""
+        if site.connector not in self.names:
+            return (
+                f"site {site.id} uses connector {site.connector}, which CONNECTORS does not name:"
+                " nothing of it crosses, and its webhooks find nobody"
+            )
         code = self.code_of(site.connector).code
         names = [setting.name_in_environment(code.id) for setting in code.settings]
         return (

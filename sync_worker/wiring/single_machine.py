@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sync_worker.config import load_settings, misspelt_names
 from sync_worker.runtime.local.single_machine import Installation, MachineSettings
+from sync_worker.wiring.accounts.own_shops import OwnShops
 from sync_worker.wiring.commands import Wiring
 from sync_worker.wiring.secret_keys import locked, make_key_file
 
@@ -55,6 +56,5 @@ def check_all(say: Callable[[str], None], environ: Mapping[str, str]) -> None:
         # Whose key is lost, others go on.
         elif made := make_key_file(settings, in_use):
             say(made)
-        for connector in parts.connectors.names - parts.manifests.keys():
-            for site in parts.admin.sites.of_environment(connector):
-                say(parts.connectors.lost(site))
+        for fault in OwnShops(parts.connectors, parts.admin.transactions).faults():
+            say(f"{fault.line}; {fault.next_step}")

@@ -29,6 +29,7 @@ from sync_worker.services.leaving import Farewells
 from sync_worker.services.onboarding.products import Products
 from sync_worker.telemetry.metrics import deliveries_taken_over, first_look_delay_seconds
 from sync_worker.wiring.accounts.opening import account_book
+from sync_worker.wiring.accounts.own_shops import warn_of_own_shops
 from sync_worker.wiring.accounts.upkeep import AccountUpkeep
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import Databases
@@ -57,6 +58,7 @@ class WorkerWiring:
         """Open the ledger before the first task comes, and say what will stand still."""
         _ = self.intake
         warn_of_locked(self.settings, self.ledger.transactions)
+        warn_of_own_shops(self._connectors, self.ledger.transactions)
 
     @cached_property
     def ledger(self) -> SqlLedger:
@@ -89,6 +91,10 @@ class WorkerWiring:
     def products(self) -> Products:
         """What looks for new products of the sites."""
         return Products(self.admin, self._remotes.catalogues, self._bell)
+
+    @property
+    def connectors(self) -> Connectors:
+        return self._connectors
 
     @property
     def manifests(self) -> dict[str, Manifest]:

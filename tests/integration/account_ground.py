@@ -23,6 +23,7 @@ from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.remotes.wix.public_keys import load_public_keys
 from sync_worker.telemetry.exposition import exposition
 from sync_worker.wiring.accounts.book import AccountBook
+from sync_worker.wiring.accounts.own_shops import OwnShops
 from sync_worker.wiring.connectors import Connectors
 from tests.integration.gateway_door import Rings
 from tests.unit.manifest.test_settings import SMALL, written
@@ -80,6 +81,7 @@ class AccountGround:
             is_ledger_up=lambda: True,
             account_at=self.book.manifest_at,
             connectors_of_accounts=list(self.connectors.names),
+            is_lost=OwnShops(self.connectors, self.ledger.transactions).is_lost,
         )
         return create_app(config).test_client()
 

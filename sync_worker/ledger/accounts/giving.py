@@ -38,20 +38,26 @@ def refuse_what_crosses_sites(
 
     ``identity``: the one that it gets, if not the one that it has.
     """
-    wanted = identity or of.identity
-    if wanted is None:
-        return
-    is_same = (account.c.connector == of.connector) & (account.c.identity == wanted)
-    is_in_use = account.c.state != str(AccountState.REVOKED)
-    others = select(account.c.site_id).where(is_same, is_in_use)
-    others = others.where(account.c.public_id != of.public_id)
-    taken = connection.execute(others).scalar()
+    taken = site_served(connection, of.connector, identity or of.identity, but=of.public_id)
     if taken is not None:
         raise Misconfigured(
             f"this {of.connector} account serves site {taken} already, and two sites would write"
             " each other's ratings: give another account, or revoke that one"
             f" (`ratings-sync account revoke {taken}`)"
         )
+
+
+def site_served(
+    connection: Connection, connector: str, identity: str | None, *, but: str = ""
+) -> int | None:
+    """The site that an account of this shop serves; ``but``: the name of one that counts not."""
+    if identity is None:
+        return None
+    is_same = (account.c.connector == connector) & (account.c.identity == identity)
+    is_in_use = account.c.state != str(AccountState.REVOKED)
+    others = select(account.c.site_id).where(is_same, is_in_use, account.c.public_id != but)
+    found: int | None = connection.execute(others).scalar()
+    return found
 
 
 def give_to_site(connection: Connection, new: NewAccount, fields: Sequence[FieldMap]) -> None:

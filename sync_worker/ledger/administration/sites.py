@@ -148,9 +148,13 @@ class SiteAdmin:
             raise Misconfigured(f"there are several sites: {names}; choose one with --site")
         raise Misconfigured(f"there is no site {name!r}; there are: {names}")
 
-    def of_environment(self, connector: str) -> list[Site]:
-        """The site whose shop the environment holds for a connector, unless it is removed."""
-        is_its = (site.c.external_source == connector) & (site.c.state != str(SiteState.REMOVED))
+    def of_environment(self, connector: str | None = None) -> list[Site]:
+        """The site whose shop the environment holds for a connector, unless it is removed.
+
+        ``None``: for any.
+        """
+        name = site.c.connector if connector is None else connector
+        is_its = (site.c.external_source == name) & (site.c.state != str(SiteState.REMOVED))
         with self._transactions.read() as connection:
             return read_sites(connection, is_its)
 
