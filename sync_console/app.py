@@ -41,8 +41,9 @@ def create_app(of: ConsoleParts | None = None) -> Flask:
     app.extensions["console"] = of
     headers.init_app(app, config)
     app.extensions["console_secrets"] = sessions.init_app(app, config)
-    parts.init_app(app)
+    # After it: a form whose session has ended is kept only if it is ours.
     CSRFProtect(app)
+    parts.init_app(app)
     words.init_app(app)
     actions.init_app(app)
     show.init_app(app)

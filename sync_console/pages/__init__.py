@@ -9,14 +9,12 @@ from collections.abc import Sequence
 
 from flask import Blueprint
 
+from sync_console.pages.audit import audit
 from sync_console.pages.machines import machines
 from sync_console.pages.overview import overview
 from sync_console.pages.site_maps import site_maps
 from sync_console.pages.site_policies import site_policies
 from sync_console.pages.sites import sites
+from sync_console.pages.users import users
 
-# Further pages of a site.
-sites.register_blueprint(site_policies)
-sites.register_blueprint(site_maps)
-
-PAGES: Sequence[Blueprint] = (overview, sites, machines)
+PAGES: Sequence[Blueprint] = (overview, site_maps, site_policies, sites, machines, users, audit)

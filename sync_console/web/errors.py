@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import structlog
-from flask import Flask, Response, g, make_response, render_template, request
+from flask import Flask, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
+from werkzeug.wrappers import Response
 
-from sync_console.web.parts import NotFresh, NotLoggedIn
+from sync_console.web import kept
+from sync_console.web.parts import NotFresh, NotLoggedIn, session_of_request
 from sync_console.web.words import gettext as _
 from sync_worker.core.errors import SyncError, Transient
 from sync_worker.services.access.forms import ChangedMeanwhile, UnderWay
-from sync_worker.services.access.who import Forbidden
+from sync_worker.services.access.who import Forbidden, NotThere
 
+ANOTHER_NAME = "The console is not called so; it is at CONSOLE_PUBLIC_URL."
 log = structlog.get_logger(__name__)
 
 
@@ -21,32 +24,36 @@ def show_error(status: int, title: str, words: str) -> Response:
 
 
 def not_logged_in(error: NotLoggedIn) -> Response:
-    """What was typed is kept: the login page carries it on."""
+    """What was typed goes along."""
     g.may_be_framed = bool(g.get("owner_secret"))
     page = "entrance/ended.html" if g.may_be_framed else "entrance/login.html"
-    return make_response(render_template(page, kept=kept_form(), target=target()), 401)
+    fields = kept.form_of_request()
+    return make_response(render_template(page, kept=fields, target=kept.target()), 401)
 
 
 def not_fresh(error: NotFresh) -> Response:
-    page = render_template("entrance/again.html", kept=kept_form(), target=target())
+    fields = kept.form_of_request()
+    page = render_template("entrance/again.html", kept=fields, target=kept.target())
     return make_response(page, 401)
 
 
-def target() -> str:
-    """Where somebody wanted to go."""
-    return request.full_path.rstrip("?")
-
-
-def kept_form() -> list[tuple[str, str]] | None:
-    """The fields that somebody sent; ``None``: it was no form."""
-    if request.method != "POST":
-        return None
-    return [(name, value) for name, value in request.form.items(multi=True) if name != "csrf_token"]
+def stale_form(error: CSRFError) -> Response:
+    """The form is of an earlier session. If one of our own pages sent it, nothing is lost."""
+    fields = kept.form_of_request()
+    if fields is None or request.headers.get("Sec-Fetch-Site") != "same-origin":
+        words = _("The form was made for another session. Open the page anew and send it again.")
+        return show_error(400, _("The form is too old"), words)
+    if session_of_request() is None:
+        return not_logged_in(NotLoggedIn())
+    answer = kept.show_kept(fields)
+    answer.status_code = 409
+    return answer
 
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(NotLoggedIn, not_logged_in)
     app.register_error_handler(NotFresh, not_fresh)
+    app.register_error_handler(CSRFError, stale_form)
 
     @app.errorhandler(Forbidden)
     def forbidden(error: Forbidden) -> Response:
@@ -69,10 +76,14 @@ def init_app(app: Flask) -> None:
     def refused(error: SyncError) -> Response:
         return show_error(422, _("That did not work"), error.message)
 
-    @app.errorhandler(CSRFError)
-    def stale(error: CSRFError) -> Response:
-        words = _("The form was made for another session. Open the page anew and send it again.")
-        return show_error(400, _("The form is too old"), words)
+    @app.errorhandler(NotThere)
+    def not_there(error: NotThere) -> Response:
+        return show_error(404, _("There is nothing here"), str(error))
+
+    @app.errorhandler(SecurityError)
+    def stranger(error: SecurityError) -> Response:
+        """By another name than ours no page can be built."""
+        return Response(f"{ANOTHER_NAME}\n", 400)
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:

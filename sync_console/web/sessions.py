@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from flask import Flask, Request, Response, g, request
+from flask import Flask, Request, current_app, g, request, session
 from flask.sessions import SessionInterface, SessionMixin
+from werkzeug.wrappers import Response
 
 from sync_console.settings import ConsoleConfig
 from sync_console.web.parts import parts
@@ -40,27 +41,18 @@ class BrowserSecrets(SessionInterface):
         return "__Host-ratings-owner" if self._config.is_secure else "ratings-owner"
 
     def open_session(self, app: Flask, request: Request) -> BrowserSession:
-        g.session, g.new_cookie = None, False
-        g.secret = self._secret_of(request)
-        if not g.secret:
-            g.secret, g.new_cookie = new_secret(), True
-        return BrowserSession(csrf_token=form_secret(g.secret))
+        return BrowserSession()
 
-    def _secret_of(self, request: Request) -> str:
-        """An owner's comes as a cookie of its own, or where frames have none in a header or field.
-
-        An operator's comes as a cookie only.
-        """
-        g.owner_secret = (
-            request.headers.get(OWNER_HEADER, "")
-            or request.form.get(OWNER_FIELD, "")
-            or request.cookies.get(self.owner_cookie, "")
-        )[:MAX_LENGTH]
-        own = request.cookies.get(self.cookie, "")[:MAX_LENGTH]
-        return own or g.owner_secret
+    def candidates(self, request: Request) -> list[str]:
+        """An owner's comes in a header or a field where their frame has no cookies."""
+        own = request.cookies.get(self.cookie, "")
+        g.by_header = bool(said(request))
+        g.owner_secret = said(request) or request.cookies.get(self.owner_cookie, "")
+        order = (g.owner_secret, own) if g.by_header else (own, g.owner_secret)
+        return [secret[:MAX_LENGTH] for secret in order if secret]
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        if g.get("new_cookie") and g.get("csrf_token"):
+        if g.get("is_new_secret") and g.get("csrf_token"):
             self.set_cookie(response, g.secret)
 
     def set_cookie(self, response: Response, secret: str) -> None:
@@ -69,21 +61,26 @@ class BrowserSecrets(SessionInterface):
         )
 
     def set_owner_cookie(self, response: Response, secret: str) -> None:
-        """In a frame of Wix: third-party, so partitioned (CHIPS).
+        self._set_framed(response, self.owner_cookie, secret)
+
+    def set_trial_cookie(self, response: Response) -> None:
+        """Whether a frame has cookies shows when this one comes back, or does not."""
+        self._set_framed(response, f"{self.owner_cookie}-trial", "yes")
+
+    def has_trial_cookie(self, request: Request) -> bool:
+        return f"{self.owner_cookie}-trial" in request.cookies
+
+    def _set_framed(self, response: Response, name: str, value: str) -> None:
+        """In a frame of Wix a cookie is a third party's, so it is partitioned (CHIPS).
 
         https://developer.mozilla.org/en-US/docs/Web/Privacy/Guides/Privacy_sandbox/Partitioned_cookies
         """
-        if self._config.is_secure:
-            response.set_cookie(
-                self.owner_cookie,
-                secret,
-                secure=True,
-                httponly=True,
-                samesite="None",
-                partitioned=True,
-            )
+        if not self._config.is_secure:
+            response.set_cookie(name, value, httponly=True, samesite="Strict")
             return
-        response.set_cookie(self.owner_cookie, secret, httponly=True, samesite="Strict")
+        response.set_cookie(
+            name, value, secure=True, httponly=True, samesite="None", partitioned=True
+        )
 
     def drop_cookies(self, response: Response) -> None:
         for name in (self.cookie, self.owner_cookie):
@@ -97,19 +94,30 @@ def form_secret(secret: str) -> str:
     return hmac.new(secret.encode("utf-8", "replace"), b"forms", hashlib.sha256).hexdigest()
 
 
+def said(request: Request) -> str:
+    """The secret of an owner's session, as the page itself carries it."""
+    return request.headers.get(OWNER_HEADER, "") or request.form.get(OWNER_FIELD, "")
+
+
 def find_session() -> None:
     """Before each request: whose it is."""
     if request.endpoint == "static":
         return
-    found = _counting(g.secret)
-    if found is not None:
-        g.session, g.who = found, found.who
+    secrets = current_app.extensions["console_secrets"].candidates(request)
+    g.secret = secrets[0] if secrets else new_secret()
+    g.is_new_secret = not secrets
+    for secret in secrets:
+        found = parts().access.sessions.find(secret)
+        if found is not None and is_fit(found):
+            g.secret, g.session, g.who = secret, found, found.who
+            g.may_be_framed = found.is_owner
+            break
+    session["csrf_token"] = form_secret(g.secret)
 
 
-def _counting(secret: str) -> Session | None:
-    if g.new_cookie:
-        return None
-    return parts().access.sessions.find(secret)
+def is_fit(found: Session) -> bool:
+    """Only an owner's session comes by a header."""
+    return found.is_owner or not g.by_header
 
 
 def init_app(app: Flask, config: ConsoleConfig) -> BrowserSecrets:

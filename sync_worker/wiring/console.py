@@ -16,17 +16,12 @@ from sync_worker.core.errors import Misconfigured
 from sync_worker.core.ports.catalogue import Catalogue
 from sync_worker.core.values import Side, Site
 from sync_worker.doctor.evidence import local_evidence, redis_reason
-from sync_worker.ledger.access.forms import SqlForms
-from sync_worker.ledger.access.people import SqlPeople
-from sync_worker.ledger.access.sessions import SqlSessions
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.administration.door_counts import UNKNOWN_SOURCE
 from sync_worker.ledger.transactions import Transactions
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.services.access.access import Access
-from sync_worker.services.access.forms import Forms
-from sync_worker.services.access.people import People
-from sync_worker.services.access.sessions import Sessions
+from sync_worker.services.access.access import Access, access_over
+from sync_worker.services.access.owners import OwnerRules
 from sync_worker.services.evidence import Bounds, Evidence
 from sync_worker.services.machines import MachineRoom, MachineSources
 from sync_worker.services.onboarding.products import Products, Wait
@@ -59,11 +54,7 @@ class ConsoleParts:
 
     @cached_property
     def access(self) -> Access:
-        return Access(
-            People(SqlPeople(self.transactions)),
-            Sessions(SqlSessions(self.transactions)),
-            Forms(SqlForms(self.transactions)),
-        )
+        return access_over(self.transactions, owner_rules(self.settings))
 
     @cached_property
     def admin(self) -> LedgerAdmin:
@@ -156,6 +147,15 @@ def console_parts() -> ConsoleParts:
     settings = load_settings(environ)
     set_up_logs(settings.log_format, settings.log_level)
     return ConsoleParts(settings, environ)
+
+
+def owner_rules(settings: Settings) -> OwnerRules:
+    """How owners are let in."""
+    return OwnerRules(
+        settings.wix_app_secret.get_secret_value(),
+        settings.wix_app_id,
+        settings.console_instance_minutes * 60,
+    )
 
 
 def public_url(settings: Settings) -> str:

@@ -75,6 +75,13 @@ class SqlPeople:
             changed = update(person).where(person.c.id == person_id).values(**values, **more)
             connection.execute(changed)
 
+    def admins(self) -> int:
+        """How many may invite others."""
+        is_admin = (person.c.role == "admin") & person.c.removed_at.is_(None)
+        with self._transactions.read() as connection:
+            found = select(func.count()).select_from(person).where(is_admin)
+            return int(connection.execute(found).scalar_one())
+
     def page(self, after: int = 0, limit: int = PAGE) -> Sequence[Person]:
         """In the order of their ids."""
         with self._transactions.read() as connection:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert, or_, select, update
 
+from sync_worker.core.values import SiteState
 from sync_worker.ledger.access.tables import person, session
 from sync_worker.ledger.tables import site
 from sync_worker.ledger.transactions import Transactions, ledger_now
@@ -51,6 +52,19 @@ class SqlSessions:
 
     def begin_for_person(self, hash_: str, person_id: int) -> None:
         self._begin(hash_, person_id=person_id)
+
+    def site_of_instance(self, instance_id: str) -> int | None:
+        """The site where the app is installed under this id."""
+        is_it = (site.c.instance_id == instance_id) & (site.c.state != SiteState.REMOVED)
+        with self._transactions.read() as connection:
+            return connection.execute(select(site.c.id).where(is_it)).scalar_one_or_none()
+
+    def rename(self, hash_: str, new_hash: str, seconds: float) -> bool:
+        """Whether there was one of that hash that began so many seconds ago at most."""
+        is_it = (session.c.hash == hash_) & (session.c.begun_at > ledger_now() - seconds)
+        with self._transactions.write() as connection:
+            done = connection.execute(update(session).where(is_it).values(hash=new_hash))
+            return done.rowcount == 1
 
     def begin_for_owner(self, hash_: str, of: OwnerOf) -> None:
         self._begin(
@@ -117,7 +131,7 @@ def _found() -> Any:
     )
     is_somebodys = or_(
         person.c.id.is_not(None) & person.c.removed_at.is_(None),
-        session.c.person_id.is_(None) & site.c.id.is_not(None),
+        session.c.person_id.is_(None) & (site.c.state != SiteState.REMOVED),
     )
     return (
         select(

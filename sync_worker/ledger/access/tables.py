@@ -39,7 +39,7 @@ session = Table(
     metadata,
     Column("hash", HASH, primary_key=True),
     Column("person_id", RowId, ForeignKey("console_person.id")),
-    Column("site_id", RowId),  # no foreign key: a site that goes ends its owner's sessions
+    Column("site_id", RowId, ForeignKey("site.id")),
     Column("instance_id", String(64)),
     Column("uid", String(128)),
     Column("locale", String(16), nullable=False, default=""),
@@ -88,7 +88,7 @@ token = Table(
     Column("name", String(128), nullable=False),
     Column("hash", HASH, nullable=False, unique=True),
     Column("scopes", ExactJSON, nullable=False),  # rights, by their words
-    Column("site_id", RowId),  # NULL: of all sites
+    Column("site_id", RowId, ForeignKey("site.id")),  # NULL: of all sites
     Column("made_by", String(128), nullable=False),
     Column("created_at", Float, nullable=False),
     Column("valid_until", Float, nullable=False),

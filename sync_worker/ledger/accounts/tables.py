@@ -109,4 +109,6 @@ audit = Table(
     Column("why", Text, nullable=False, default=""),
     Index("ix_audit_site", "site_id", "id"),
     Index("ix_audit_account", "account_id", "id"),
+    Index("ix_audit_actor", "actor", "id"),
+    Index("ix_audit_what", "what", "id"),
 )

@@ -29,6 +29,13 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from sync_worker.core.values import Change, Side, SiteState, account_source
+from sync_worker.ledger.access.tables import (
+    attempt,
+    one_time_link,
+    person,
+    sent_form,
+    used_instance,
+)
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.process_tables import (
     door_count,
@@ -49,7 +56,17 @@ DAY_SECONDS = 86_400.0
 FORGOTTEN = "forgotten:"
 BY_SOURCE = (site_fault, hook_state, door_count, door_source)
 # Tables of the fleet, which know nothing of a site.
-OF_THE_FLEET = (heartbeat, up_check, ledger_clock, metadata.tables["account_change"])
+OF_THE_FLEET = (
+    heartbeat,
+    up_check,
+    ledger_clock,
+    metadata.tables["account_change"],
+    person,
+    one_time_link,
+    used_instance,
+    sent_form,
+    attempt,
+)
 
 
 class LeavingSites:

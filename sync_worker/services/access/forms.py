@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sync_worker.core.errors import SyncError
 from sync_worker.ledger.access.forms import SqlForms
 from sync_worker.services.access.secrets import hash_of
 from sync_worker.services.access.sessions import Session
 
 
-class ChangedMeanwhile(Exception):
+class ChangedMeanwhile(SyncError):
     """Somebody else has changed it since it was shown. The message says who, and what."""
 
 
-class UnderWay(Exception):
+class UnderWay(SyncError):
     """The same form came a moment ago, and what it asks for is being done."""
 
 
@@ -38,6 +39,9 @@ class Forms:
             raise
         self._store.note_result(hash_, result)
         return result
+
+    def forget_old(self) -> None:
+        self._store.forget_old()
 
     def _first_result(self, token: str, session: Session) -> str:
         result = self.result_of(token, session)

@@ -8,6 +8,7 @@ from sync_worker.ledger.access.sessions import OwnerOf, SessionRow, SqlSessions
 from sync_worker.services.access.secrets import hash_of, new_secret
 from sync_worker.services.access.who import Role, Who
 
+CODE_SECONDS = 60.0
 FRESH_SECONDS = 300.0  # so long a password that was given counts for what cannot be undone
 
 
@@ -39,10 +40,19 @@ class Sessions:
         return secret
 
     def begin_for_owner(self, of: OwnerOf) -> str:
-        """The secret of a new session, which is bound to one site."""
+        """A code for a session of one site; ``take_over`` gives its secret, once, in a minute.
+
+        The code stands in an address, the secret never does.
+        """
+        code = new_secret()
+        self._store.begin_for_owner(_hash_of_code(code), of)
+        return code
+
+    def take_over(self, code: str) -> str | None:
+        """The secret of the session that was begun with this code."""
         secret = new_secret()
-        self._store.begin_for_owner(hash_of(secret), of)
-        return secret
+        is_there = self._store.rename(_hash_of_code(code), hash_of(secret), CODE_SECONDS)
+        return secret if is_there else None
 
     def find(self, secret: str) -> Session | None:
         """Whose session it is; ``None``: nobody's, or not any more."""
@@ -55,6 +65,17 @@ class Sessions:
 
     def end(self, session: Session) -> None:
         self._store.end(session.hash)
+
+    def end_of_person(self, person_id: int) -> int:
+        """How many there were."""
+        return self._store.end_of_person(person_id)
+
+    def forget_old(self) -> None:
+        self._store.forget_old()
+
+
+def _hash_of_code(code: str) -> str:
+    return hash_of(f"code {code}")
 
 
 def _session(row: SessionRow) -> Session:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from sync_worker.core.errors import SyncError
+
 
 class Role(StrEnum):
     """``OWNER``: of one site, which comes from the signed instance of Wix."""
@@ -55,7 +57,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
 )
 
 
-class Forbidden(Exception):
+class Forbidden(SyncError):
     """Somebody asked for what is not theirs to do."""
 
     def __init__(self, who: Who, right: Right) -> None:
@@ -64,13 +66,24 @@ class Forbidden(Exception):
         super().__init__(f"{who.name} ({who.role}) may not do this here: {words}")
 
 
+class NotThere(SyncError):
+    """What somebody asks for is not there, or is of a site that is not theirs: they learn no more.
+
+    The message is for people: what is missing.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Who:
-    """``name``: as audit rows have it. ``site_id``: the one site of somebody who has no other."""
+    """``name``: as audit rows have it. ``site_id``: the one site of somebody who has no other.
+
+    ``only``: of a program's token, the rights that it was given.
+    """
 
     name: str
     role: Role
     site_id: int | None = None
+    only: frozenset[Right] | None = None
 
     def __post_init__(self) -> None:
         if self.role is Role.OWNER and self.site_id is None:
@@ -79,7 +92,8 @@ class Who:
     def may(self, right: Right, site_id: int | None = None) -> bool:
         """``site_id``: the site it is about; ``None``: of all sites, or of the installation."""
         is_of_theirs = self.site_id is None or site_id == self.site_id
-        return right in RIGHTS[self.role] and is_of_theirs
+        is_given = self.only is None or right in self.only
+        return right in RIGHTS[self.role] and is_of_theirs and is_given
 
     def check(self, right: Right, site_id: int | None = None) -> None:
         """Raises Forbidden."""

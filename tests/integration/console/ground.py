@@ -8,15 +8,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask
-from flask.testing import FlaskClient
+from itsdangerous import URLSafeTimedSerializer
 from werkzeug.test import TestResponse
 
 from sync_console.app import create_app
+from sync_console.web.sessions import form_secret
 from sync_worker.config import load_settings
 from sync_worker.ledger.access.sessions import OwnerOf
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
+from sync_worker.services.access.secrets import new_secret
 from sync_worker.services.access.who import COMMAND, Role
 from sync_worker.wiring.console import ConsoleParts
 
@@ -27,24 +30,55 @@ FORM = re.compile(r'name="form" value="([^"]+)"')
 class Browser:
     """Somebody's browser: it carries the cookie, and the tokens of the forms that it was shown."""
 
-    def __init__(self, client: FlaskClient) -> None:
-        self.client = client
+    def __init__(self, app: Flask, url: str, *, use_cookies: bool = True) -> None:
+        self._app, self._url = app, url
+        self._client = app.test_client(use_cookies=use_cookies)
+
+    def open(self, path: str, method: str = "GET", **more: Any) -> TestResponse:
+        """Redirects are not followed."""
+        return self._client.open(path, method=method, base_url=self._url, **more)
 
     def get(self, path: str, **more: Any) -> TestResponse:
-        return self.client.get(path, **more)
+        return self.open(path, **more)
+
+    def post(self, path: str, fields: Mapping[str, object], **more: Any) -> TestResponse:
+        """These fields and no others."""
+        return self.open(path, "POST", data=fields, **more)
 
     def send(
         self, path: str, fields: Mapping[str, object] | None = None, shown_at: str = "/"
     ) -> TestResponse:
         """POST the form, with the tokens of the page ``shown_at``. Redirects are not followed."""
-        page = self.client.get(shown_at).text
-        tokens = {"csrf_token": _first(TOKEN, page), "form": _first(FORM, page) or "form-of-a-test"}
-        return self.client.post(path, data={**tokens, **(fields or {})})
+        return self.post(path, {**self.tokens(shown_at), **(fields or {})})
+
+    def tokens(self, shown_at: str = "/") -> dict[str, str]:
+        """Those of the page's first form, or of one that it might have."""
+        page = self.get(shown_at).text
+        form = _first(FORM, page) or new_secret()
+        return {"csrf_token": _first(TOKEN, page) or self._token(), "form": form}
+
+    def _token(self) -> str:
+        """As Flask-WTF makes it for this browser's secret."""
+        secrets = self._app.extensions["console_secrets"]
+        held = self.cookie(secrets.cookie) or self.cookie(secrets.owner_cookie)
+        signer = URLSafeTimedSerializer(self._app.secret_key or "", salt="wtf-csrf-token")
+        return str(signer.dumps(form_secret(held)))
+
+    def cookie(self, name: str) -> str:
+        found = self._client.get_cookie(name, domain=self._host)
+        return found.value if found else ""
+
+    def set_cookie(self, name: str, value: str) -> None:
+        self._client.set_cookie(name, value, domain=self._host)
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self._url).hostname or ""
 
     def told(self, answer: TestResponse) -> str:
         """The page that a form led to."""
         assert answer.status_code == 303, answer.text
-        return self.client.get(answer.headers["Location"]).text
+        return self.get(answer.headers["Location"]).text
 
 
 @dataclass
@@ -58,9 +92,9 @@ class Ground:
 
     def client(self, role: Role, site_id: int | None = None) -> Browser:
         """Somebody of this role, logged in; an owner of a site."""
-        client = self.app.test_client()
-        client.set_cookie(*self.cookie(role, site_id), domain="localhost")
-        return Browser(client)
+        browser = self.anonymous()
+        browser.set_cookie(*self.cookie(role, site_id))
+        return browser
 
     def cookie(self, role: Role, site_id: int | None = None) -> tuple[str, str]:
         """Name and value of the cookie of a new session."""
@@ -68,16 +102,22 @@ class Ground:
         name = secrets.owner_cookie if role is Role.OWNER else secrets.cookie
         return name, self._session(role, site_id)
 
-    def anonymous(self) -> Browser:
-        return Browser(self.app.test_client())
+    def anonymous(self, *, use_cookies: bool = True) -> Browser:
+        return Browser(self.app, self.parts.public_url, use_cookies=use_cookies)
+
+    def site(self, instance_id: str = "instance-1", connector: str = "own-service") -> int:
+        """The number of a new site."""
+        return self.admin.sites.add(instance_id, connector, ())[0].id
 
     def _session(self, role: Role, site_id: int | None) -> str:
         sessions = self.parts.access.sessions
         if role is Role.OWNER:
             assert site_id is not None
-            return sessions.begin_for_owner(OwnerOf(site_id, f"instance-{site_id}", "uid-1"))
+            of = OwnerOf(site_id, f"instance-{site_id}", "uid-1")
+            return sessions.take_over(sessions.begin_for_owner(of)) or ""
         if role not in self.people:
-            self.people[role] = self.parts.access.people.add(COMMAND, f"some {role}", role)
+            invited = self.parts.access.people.invite(COMMAND, f"some.{role}", role)
+            self.people[role] = invited.person.id
         return sessions.begin(self.people[role])
 
 

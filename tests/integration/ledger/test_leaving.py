@@ -69,7 +69,7 @@ class Filler:
 
     def _value(self, table: Table, column: Column[Any]) -> Any:
         for key in column.foreign_keys:
-            return self._ids[key.column.table.name]
+            return self._ids.get(key.column.table.name)
         if isinstance(column.type, ExactJSON):
             return {"canary": self._text(table, column)}
         if isinstance(column.type, Boolean):

@@ -44,6 +44,8 @@ def upgrade() -> None:
     make_ways_in()
     make_notes()
     make_tokens()
+    op.create_index("ix_audit_actor", "audit", ["actor", "id"])
+    op.create_index("ix_audit_what", "audit", ["what", "id"])
 
 
 def make_ways_in() -> None:
@@ -60,7 +62,7 @@ def make_ways_in() -> None:
         "console_session",
         sa.Column("hash", HASH, nullable=False),
         of_person("console_session", nullable=True),
-        sa.Column("site_id", ROW_ID),
+        of_site("console_session"),
         sa.Column("instance_id", sa.String(64)),
         sa.Column("uid", sa.String(128)),
         sa.Column("locale", sa.String(16), nullable=False),
@@ -107,7 +109,7 @@ def make_tokens() -> None:
         sa.Column("name", sa.String(128), nullable=False),
         sa.Column("hash", HASH, nullable=False),
         sa.Column("scopes", sa.Text, nullable=False),
-        sa.Column("site_id", ROW_ID),
+        of_site("console_token"),
         sa.Column("made_by", sa.String(128), nullable=False),
         sa.Column("created_at", sa.Float, nullable=False),
         sa.Column("valid_until", sa.Float, nullable=False),
@@ -123,6 +125,13 @@ def of_person(table: str, *, nullable: bool) -> sa.Column[int]:
     return sa.Column("person_id", ROW_ID, key, nullable=nullable)
 
 
+def of_site(table: str) -> sa.Column[int]:
+    key = sa.ForeignKey("site.id", name=op.f(f"fk_{table}_site_id"))
+    return sa.Column("site_id", ROW_ID, key)
+
+
 def downgrade() -> None:
+    op.drop_index("ix_audit_what", "audit")
+    op.drop_index("ix_audit_actor", "audit")
     for table in TABLES:
         op.drop_table(table)
