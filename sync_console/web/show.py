@@ -28,20 +28,6 @@ def show(template: str, **context: Any) -> Response:
     return response.make_conditional(request)
 
 
-def here(**changed: object) -> str:
-    """The address of this page with other filters; ``None`` leaves one out."""
-    kept = {name: value for name, value in request.args.items() if name != "done"}
-    for name, value in changed.items():
-        kept.pop(name, None)
-        if value is not None:
-            kept[name] = str(value)
-    return f"{request.path}?{urlencode(kept)}" if kept else request.path
-
-
-def init_app(app: Flask) -> None:
-    app.jinja_env.globals["here"] = here
-
-
 def is_live() -> bool:
     """Whether a page that is open asks for news."""
     return request.headers.get("HX-Target") == "live"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sync_worker.core.errors import Misconfigured
 from sync_worker.ledger.access.tokens import PAGE, NewToken, SqlTokens, Token
 from sync_worker.ledger.accounts.audit import SqlAudit
+from sync_worker.services.access.people import NAME
 from sync_worker.services.access.secrets import hash_of, new_secret
 from sync_worker.services.access.who import NotThere, Right, Role, Who
 
@@ -53,9 +54,11 @@ class Tokens:
             who.check(scope, site_id)
         if not scopes or not 1 <= days <= MAX_DAYS:
             raise Misconfigured(f"a token has at least one scope, and {MAX_DAYS} days at most")
+        if not NAME.fullmatch(name):
+            raise Misconfigured(f"{name!r} is no name: use letters, digits and . @ + - _ only")
         secret = PREFIX + new_secret()
         names = sorted({str(scope) for scope in scopes})
-        new = NewToken(name.strip(), names, site_id, who.name, days * DAY_SECONDS)
+        new = NewToken(name, names, site_id, who.name, days * DAY_SECONDS)
         made = self._known(self._store.add(hash_of(secret), new))
         after = {"token": made.name, "id": made.id, "scopes": names}
         self._audit.add(who.name, "token add", site_id=site_id, after=after)

@@ -234,7 +234,7 @@ def test_last_admin_stays(ground: Ground) -> None:
 
 def test_token_has_its_scopes_until_it_is_revoked(ground: Ground) -> None:
     tokens = ground.parts.access.tokens
-    made = tokens.add(COMMAND, "shop floor", [Right.LOOK, Right.PAUSE], days=30)
+    made = tokens.add(COMMAND, "shop-floor", [Right.LOOK, Right.PAUSE], days=30)
     who = tokens.who(made.secret)
     assert who is not None
     assert who.may(Right.PAUSE, 7)
