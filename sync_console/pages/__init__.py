@@ -17,4 +17,8 @@ from sync_console.pages.site_policies import site_policies
 from sync_console.pages.sites import sites
 from sync_console.pages.users import users
 
-PAGES: Sequence[Blueprint] = (overview, site_maps, site_policies, sites, machines, users, audit)
+# Further pages of a site.
+sites.register_blueprint(site_policies)
+sites.register_blueprint(site_maps)
+
+PAGES: Sequence[Blueprint] = (overview, sites, machines, users, audit)

@@ -16,7 +16,7 @@ from sync_worker.services.access.links import Links
 from sync_worker.services.access.sessions import Sessions
 from sync_worker.services.access.who import NotThere, Right, Role, Who
 
-NAME = re.compile(r"[\w.@+-]{1,128}")
+NAME = re.compile(r"[\w.@+-][\w.@+ -]{0,127}")
 OF_PEOPLE = (Role.VIEWER, Role.SUPPORT, Role.ADMIN)  # an owner comes from Wix
 
 
@@ -132,4 +132,4 @@ def _refuse_odd(name: str, role: Role) -> None:
     if role not in OF_PEOPLE:
         raise Misconfigured(f"nobody is made {role}: an owner comes from the dashboard of Wix")
     if not NAME.fullmatch(name):
-        raise Misconfigured(f"{name!r} is no name: use letters, digits and . @ + - _ only")
+        raise Misconfigured(f"{name!r} is no name: use letters, digits, blanks and . @ + - _ only")

@@ -55,7 +55,9 @@ class Tokens:
         if not scopes or not 1 <= days <= MAX_DAYS:
             raise Misconfigured(f"a token has at least one scope, and {MAX_DAYS} days at most")
         if not NAME.fullmatch(name):
-            raise Misconfigured(f"{name!r} is no name: use letters, digits and . @ + - _ only")
+            raise Misconfigured(
+                f"{name!r} is no name: use letters, digits, blanks and . @ + - _ only"
+            )
         secret = PREFIX + new_secret()
         names = sorted({str(scope) for scope in scopes})
         new = NewToken(name, names, site_id, who.name, days * DAY_SECONDS)

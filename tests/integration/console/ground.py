@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask
+from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
 from werkzeug.test import TestResponse
 
@@ -27,16 +28,27 @@ TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 FORM = re.compile(r'name="form" value="([^"]+)"')
 
 
+class At(FlaskClient):
+    """Flask's client, at the console's own address."""
+
+    def __init__(self, app: Flask, url: str, use_cookies: bool) -> None:
+        super().__init__(app, app.response_class, use_cookies=use_cookies)
+        self._url = url
+
+    def open(self, *args: Any, **more: Any) -> TestResponse:
+        return super().open(*args, **{"base_url": self._url, **more})
+
+
 class Browser:
     """Somebody's browser: it carries the cookie, and the tokens of the forms that it was shown."""
 
     def __init__(self, app: Flask, url: str, *, use_cookies: bool = True) -> None:
-        self._app, self._url = app, url
-        self._client = app.test_client(use_cookies=use_cookies)
+        self._app, self._host = app, urlsplit(url).hostname or ""
+        self.client = At(app, url, use_cookies)
 
     def open(self, path: str, method: str = "GET", **more: Any) -> TestResponse:
         """Redirects are not followed."""
-        return self._client.open(path, method=method, base_url=self._url, **more)
+        return self.client.open(path, method=method, **more)
 
     def get(self, path: str, **more: Any) -> TestResponse:
         return self.open(path, **more)
@@ -65,15 +77,11 @@ class Browser:
         return str(signer.dumps(form_secret(held)))
 
     def cookie(self, name: str) -> str:
-        found = self._client.get_cookie(name, domain=self._host)
+        found = self.client.get_cookie(name, domain=self._host)
         return found.value if found else ""
 
     def set_cookie(self, name: str, value: str) -> None:
-        self._client.set_cookie(name, value, domain=self._host)
-
-    @property
-    def _host(self) -> str:
-        return urlsplit(self._url).hostname or ""
+        self.client.set_cookie(name, value, domain=self._host)
 
     def told(self, answer: TestResponse) -> str:
         """The page that a form led to."""
@@ -116,7 +124,7 @@ class Ground:
             of = OwnerOf(site_id, f"instance-{site_id}", "uid-1")
             return sessions.take_over(sessions.begin_for_owner(of)) or ""
         if role not in self.people:
-            invited = self.parts.access.people.invite(COMMAND, f"some.{role}", role)
+            invited = self.parts.access.people.invite(COMMAND, f"some {role}", role)
             self.people[role] = invited.person.id
         return sessions.begin(self.people[role])
 
