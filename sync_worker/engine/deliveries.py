@@ -8,6 +8,7 @@ from sync_worker.core.ports.inbox import ERASED, Inbox
 from sync_worker.core.record_codec import record_listed
 from sync_worker.core.values import Buried, Delivery, Record, Slot
 from sync_worker.core.values.texts import REPLY
+from sync_worker.engine.deciding.taking import DecisionsInHand
 from sync_worker.engine.history_lines import line_for_shadowed, lines_for_unseen_edit
 from sync_worker.engine.holds.guests import (
     GUEST_CHANGE,
@@ -69,6 +70,10 @@ class Deliveries:
             case "create_failed":
                 # Nothing waits for that create (any more).
                 self.view.close(delivery, NOT_CREATED)
+            # what a person decided
+            case "decide":
+                parts = (self.view, self.reading, self.placing, self.inbox)
+                DecisionsInHand(*parts).apply(delivery)
             # deleted: the record on file
             case "delete" if slot is not None:
                 self._apply_delete(delivery, slot)

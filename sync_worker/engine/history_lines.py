@@ -18,6 +18,8 @@ from sync_worker.core.values import (
     Slot,
     Value,
 )
+from sync_worker.core.values.decisions import Decision
+from sync_worker.engine.deciding.decided import Decided
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.moderation.standing import is_rejected_now
 from sync_worker.engine.view import View, is_lost
@@ -56,8 +58,41 @@ def lines_for_write(
         # What the write covers is lost, unless both sides had agreed on it.
         if before is not None and is_lost(view, name, side, before):
             line = replace(line, loser=before, loser_side=side)
+        if view.holds.decided is not None:
+            line = by_person(view.holds.decided, line)
         lines.append(line)
     return lines + lines_for_revision_gap(intent, known)
+
+
+def by_person(decided: Decided, line: HistoryEntry) -> HistoryEntry:
+    """A line as caused by a person, if it is about what that one decided."""
+    decision = decided.decision
+    if line.reason != decision.reason:
+        return line
+    return replace(line, actor=decision.actor, inbox_id=decided.delivery.id)
+
+
+def line_for_decision(
+    decided: Decided, attribute: str, shown: Value | None, why_not: str
+) -> HistoryEntry:
+    """What was decided, and that nothing was written for it. ``shown``: there, on its side."""
+    decision = decided.decision
+    return HistoryEntry(
+        HistoryKind.DECIDE,
+        decision.side,
+        attribute,
+        before=shown,
+        after=decision.values.get(attribute),
+        reason=f"{why_not}; {decision.reason}",
+        inbox_id=decided.delivery.id,
+        actor=decision.actor,
+    )
+
+
+def line_for_stop(decision: Decision, inbox_id: int) -> HistoryEntry:
+    """A person has stopped the rating."""
+    reason, actor = decision.reason, decision.actor
+    return HistoryEntry(HistoryKind.HOLD, None, "", reason=reason, inbox_id=inbox_id, actor=actor)
 
 
 def lines_for_revision_gap(intent: Intent, known: Known | None) -> list[HistoryEntry]:

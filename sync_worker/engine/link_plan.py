@@ -16,6 +16,7 @@ from sync_worker.core.errors import Held
 from sync_worker.core.plan import NO_SIDE, Action, Delete, Hold, Ignore, Write, erase, plan
 from sync_worker.core.values import Operation, Side, Slot, Snapshot, Value
 from sync_worker.core.values.texts import REPLY
+from sync_worker.engine.deciding.planning import plan_decided
 from sync_worker.engine.holds.guests import guarded
 from sync_worker.engine.moderation.copies import plan_of_copy
 from sync_worker.engine.moderation.visibility import (
@@ -146,6 +147,8 @@ def _plan_attributes(view: View, *, moderates: bool) -> dict[str, Action]:
         actions[name] = action
     if view.carried.words:
         actions |= plan_words(view, actions[main or ""])
+    if view.holds.decided is not None:
+        actions |= plan_decided(view, view.holds.decided)
     return actions
 
 

@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from sync_worker.core.errors import Held, LeaseLost, SyncError, Transient
+from sync_worker.core.hold_reasons import STOPPED
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.plan import Action, Delete
 from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.ports.merges import Merges
 from sync_worker.core.values import Buried, Delivery, LinkState, Operation, RatingKey, Side, Slot
+from sync_worker.engine.deciding.ending import end_decision
+from sync_worker.engine.deciding.planning import note_verdict
+from sync_worker.engine.deciding.taking import decision_in_hand, lets_go_on
 from sync_worker.engine.deliveries import Deliveries
 from sync_worker.engine.holds.looking_again import in_order, is_of_its_record, left_for_later
 from sync_worker.engine.link_plan import SlotWrite
@@ -76,7 +80,11 @@ class LinkRun:
         if run.intent is not None and run.site.is_out_of_reach(run.intent.slot.side):
             self.writing.abandon()
         elif run.intent is not None:
+            # It may have been for a person's decision, which is still in hand.
+            self.view.holds.decide(decision_in_hand(run.deliveries))
             self.settling.settle(run.intent)
+            self.view.holds.decide(None)
+            self.view.holds.settled = frozenset(run.intent.reasons.values())
         deliveries, later = run.deliveries, set[int]()
         # Nearly always there is one, and its order is plain.
         if len(deliveries) > 1:
@@ -111,6 +119,8 @@ class LinkRun:
         try:
             for _ in range(MAX_STEPS):
                 step = next_step(self.view, is_saved=self.writing.unsaved is None)
+                if self.view.holds.decided is not None:
+                    note_verdict(self.view, self.view.holds.decided)
                 if self.view.holds.is_frozen:
                     _refuse_write(step)
                 match step:
@@ -154,14 +164,20 @@ class LinkRun:
     def _refuse_if_stopped(self) -> None:
         run = self.view.run
         # as nearly always
-        if run.site.is_at_work and run.link.state is not LinkState.HELD:
+        is_stopped = False
+        for one in run.deliveries:
+            # A merge of contacts lets go what was held of a link, but for that.
+            if one.reason == STOPPED and one.stands_by:
+                is_stopped = True
+        if run.site.is_at_work and run.link.state is not LinkState.HELD and not is_stopped:
             return
         # What waits for a person asks for nothing yet.
         asks_to_erase = any(one.new.privacy for one in run.deliveries if not one.stands_by)
         if not run.site.is_at_work and not asks_to_erase:
             raise Held(run.site.why_at_rest)
         # A held link whose write may yet show is looked at again.
-        if run.link.state is LinkState.HELD and run.intent is None and not asks_to_erase:
+        is_held = run.link.state is LinkState.HELD or is_stopped
+        if is_held and run.intent is None and not asks_to_erase and not lets_go_on(run.deliveries):
             self.view.holds.is_frozen = True
 
     def _remove_losers(self) -> None:
@@ -197,6 +213,8 @@ class LinkRun:
         """
         if self.view.erases:
             self._forget_guarded()
+        if self.view.holds.decided is not None:
+            end_decision(self.view, self.view.holds.decided, actions)
         outcome = outcome_of_run(self.view, actions)
         holds = self.view.holds
         # They do not agree, or a person has something to put back: the link stands as before.

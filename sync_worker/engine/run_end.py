@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 
+from sync_worker.core.hold_reasons import DECISION_OUTDATED
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.plan import Action, Agree, Hold, Ignore
 from sync_worker.core.ports.inbox import ERASED, Closing
@@ -11,6 +12,7 @@ from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import (
     Base,
     Buried,
+    Change,
     HistoryEntry,
     InboxState,
     Known,
@@ -152,8 +154,8 @@ def closings_of_run(view: View, held: Set[Slot], outcome: Outcome) -> dict[int, 
     closings |= dict.fromkeys(open_ids, done)
     # What was held before has outlived its cause; if not, it is held again below.
     for delivery in view.holds.before:
-        # A privacy request ends as what its look made of it.
-        if delivery.new.privacy:
+        # A privacy request ends as what its look made of it, and so does a person's decision.
+        if delivery.new.privacy or delivery.new.change is Change.DECIDE:
             continue
         ended = view.closings.get(delivery.id, done)
         # What it told of a lost edit stays on record.
@@ -178,6 +180,9 @@ def _overtaken(view: View) -> list[int]:
     for delivery in view.holds.standing_by:
         # In step is no answer to a privacy request: the rating lives on.
         if delivery.new.privacy and not view.erases:
+            continue
+        # Nor to what a person decided and nobody has looked at yet.
+        if delivery.new.change is Change.DECIDE and delivery.reason != DECISION_OUTDATED:
             continue
         slot = view.slot_by_delivery.get(delivery.id)
         # Of a record that this run has not looked at, nothing is known; of one that is not on file

@@ -32,6 +32,9 @@ from sync_worker.engine.writes.echoes import Echoes
 # So long after a write its echo may be on its way, where only that tells the outcome.
 ECHO_SECONDS = 60.0
 LOOK_AGAIN_SECONDS = 5.0
+# A create that failed made no record, one that is deleted is none any more, and a decision names
+# none.
+NAMES_NONE_NOW = (Change.DELETE, Change.CREATE_FAILED, Change.DECIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +156,7 @@ class Settlement:
             delivery.new.remote_id
             for delivery in self.view.run.deliveries
             if delivery.new.side is side
-            # A create that failed made no record; one that is deleted is none any more.
-            and delivery.new.change not in (Change.DELETE, Change.CREATE_FAILED)
+            and delivery.new.change not in NAMES_NONE_NOW
             and self.view.slot_on_file(side, delivery.new.remote_id) is None
         ]
         return iter(dict.fromkeys(found + told))

@@ -37,6 +37,7 @@ from sync_worker.core.values import (
     Slot,
     Value,
 )
+from sync_worker.engine.deciding.ending import note_tried
 from sync_worker.engine.history_lines import line_for_held_link, line_for_refusal
 from sync_worker.engine.holds.unseen_twins import refusal_by_unseen
 from sync_worker.engine.lease_keeper import LeaseKeeper
@@ -92,6 +93,8 @@ class Writing:
         self.limits.check(write)
         intent = intent_for(self.view, write, self.new_id())
         self.announce(intent)
+        if self.view.holds.decided is not None:
+            note_tried(self.view.holds.decided, write)
         remote, remote_id = self.reading.remotes[write.slot.side], intent.remote_id or ""
         record: Record | None = None
         try:

@@ -58,7 +58,7 @@ class Resolver:
         """The key, or how the delivery ends without one. Raises Held, Transient, Permanent."""
         new = delivery.new
         # Its link was erased before its turn came.
-        if new.change == Change.ERASE:
+        if new.change in (Change.ERASE, Change.DECIDE):
             return ERASED
         # It names no record: none was made.
         if new.change == Change.CREATE_FAILED:

@@ -17,6 +17,7 @@ from sync_worker.core.ports.links import Commit
 from sync_worker.core.sweep_values import Listed
 from sync_worker.core.values import (
     Buried,
+    Change,
     Delivery,
     HistoryKind,
     Intent,
@@ -80,6 +81,7 @@ def _erase_deliveries(state: MemoryState, link: Link, ids: Set[tuple[Side, str]]
         is_ours = new.source == state.source(link.key.site_id, new.side)
         is_about = is_ours and (new.side, new.remote_id) in ids
         is_of_link = row.delivery.link_id == link.id
+        is_about |= is_of_link and new.change is Change.DECIDE
         if is_of_link and row.is_held and not is_about:
             state.release_delivery(row.delivery.id)
         if is_about or (is_of_link and not row.is_open):
@@ -96,6 +98,8 @@ def _erase_story(state: MemoryState, link_id: int) -> None:
             emptied = replace(entry, before=None, after=None, loser=None, remote_id="")
             if entry.what is HistoryKind.REFUSED:
                 emptied = replace(emptied, reason=code_of_refusal(entry.reason))
+            if entry.actor:
+                emptied = replace(emptied, reason=entry.reason.partition(":")[0])
             state.history[place] = (owner, at, emptied)
     for intent_id, owner in state.intent_links.items():
         if owner == link_id and state.intents[intent_id].state is not IntentState.OPEN:

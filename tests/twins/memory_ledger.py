@@ -22,6 +22,7 @@ from sync_worker.core.values import (
 )
 from sync_worker.ledger.database import SteadyClock
 from tests.twins.memory_accounts import MemoryAccounts
+from tests.twins.memory_decisions import MemoryDecisions
 from tests.twins.memory_directory import MemoryDirectory
 from tests.twins.memory_inbox import MemoryInbox
 from tests.twins.memory_links import MemoryLinks
@@ -53,6 +54,7 @@ class MemoryLedger:
     sweeps: MemorySweeps
     accounts: MemoryAccounts
     unlinked: MemoryUnlinked
+    decisions: MemoryDecisions
 
     # -- set-up
 
@@ -206,4 +208,5 @@ def memory_ledger(
         MemorySweeps(state),
         MemoryAccounts(state),
         MemoryUnlinked(),
+        MemoryDecisions(state),
     )

@@ -26,6 +26,7 @@ from sync_worker.core.values import (
 )
 from sync_worker.ledger.accounts.store import SqlAccountStore
 from sync_worker.ledger.administration.admin import ledger_admin
+from sync_worker.ledger.deciding.decisions import SqlDecisions
 from sync_worker.ledger.rows import to_history
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sql_ledger import sql_ledger
@@ -81,6 +82,7 @@ class ObservedLedger:
         self.merges, self.sites, self.site_sides = ledger.merges, ledger.sites, ledger.site_sides
         self.unlinked = ledger.unlinked
         self.sweeps = SqlSweeps(ledger.transactions, ledger.site_cache)
+        self.decisions = SqlDecisions(ledger.transactions, ledger.site_cache)
         store = SqlAccountStore(ledger.transactions)
         self.accounts = GivenAccounts(store, ledger.site_cache)
 

@@ -16,6 +16,7 @@ __all__ = [
     "ACCOUNT_PAUSED",
     "ACCOUNT_REVOKED",
     "CONTENT_REPLACED",
+    "DECISION_OUTDATED",
     "FOR_AN_ACCOUNT",
     "FOR_A_CONTACT",
     "FREES_ITSELF",
@@ -25,6 +26,7 @@ __all__ = [
     "NO_ACCOUNT",
     "ON_LOOK",
     "STANDS_BY",
+    "STOPPED",
     "UNCONFIRMED_DELETES",
     "UNTIL_DELETED",
     "HoldReason",
@@ -39,6 +41,8 @@ NO_ACCOUNT = "no_account"
 # A site is given an account: what had none goes on.
 FOR_AN_ACCOUNT = (ACCOUNT_REVOKED, NO_ACCOUNT)
 CONTENT_REPLACED = "content_replaced"
+STOPPED = "stopped"
+DECISION_OUTDATED = "decision_outdated"
 
 _ALL = (*waiting.REASONS, *deciding.REASONS, *refused.REASONS)
 HOLD_REASONS: Mapping[str, HoldReason] = MappingProxyType({one.name: one for one in _ALL})
@@ -57,6 +61,8 @@ FOR_A_CONTACT = (
 STANDS_BY = frozenset(
     {
         CONTENT_REPLACED,
+        DECISION_OUTDATED,
+        STOPPED,
         "create_failed",
         "delete_brake",
         "fight",

@@ -96,6 +96,35 @@ REASONS = (
         IN_STEP_ONLY,
     ),
     HoldReason(
+        "stopped",
+        "A person stopped it",
+        (
+            "A person asked that nothing more is written for this rating. The link stands still;"
+            " what comes meanwhile waits as `link_held`."
+        ),
+        "When it may go on: `rating go-on`, or release it.",
+        Way.RELEASE,
+        "never: a person lets it go on",
+    ),
+    HoldReason(
+        "decision_outdated",
+        "The rating was edited after a person decided",
+        (
+            "A person decided what both sides show, or undid a change; before that was written,"
+            " somebody edited the rating. That edit stands, and nothing of the decision is"
+            " written."
+        ),
+        (
+            "Look at what is there now (`rating show`), and decide again; or drop. A release"
+            " carries the decision out all the same."
+        ),
+        Way.CONFIRM,
+        (
+            "the next look at both sides finds them in step; the decision is written only if a"
+            " person releases it"
+        ),
+    ),
+    HoldReason(
         "guest_change",
         "A guest has changed the rating of a known person",
         (

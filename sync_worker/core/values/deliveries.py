@@ -39,6 +39,7 @@ class Change(StrEnum):
     Of a rating: ``UPSERT``, ``DELETE``, and ``ERASE``, our own hint after a privacy request.
     ``PARENT_CHANGED``: something about the ratings of the thing ``remote_id``. ``CREATE_FAILED``:
     an accepted create was not carried out; the payload's ``entity`` and ``email`` tell which.
+    ``DECIDE``: a person decided about one rating (``values.decisions``); it names no record.
     """
 
     UPSERT = "upsert"
@@ -46,6 +47,7 @@ class Change(StrEnum):
     ERASE = "erase"
     PARENT_CHANGED = "parent_changed"
     CREATE_FAILED = "create_failed"
+    DECIDE = "decide"
     CONTACT_CHANGED = "contact_changed"
     CONTACT_MERGED = "contact_merged"
     CONTACT_DELETED = "contact_deleted"

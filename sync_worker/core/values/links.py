@@ -197,7 +197,7 @@ class Intent:
 
     @property
     def is_imported(self) -> bool:
-        """Writes a value that neither side showed: one from a file."""
+        """Writes a value that neither side showed: one from a file, or of a person's decision."""
         if self.operation in MODERATES:
             return False
         targets = self.targets.items()
@@ -226,6 +226,7 @@ class HistoryKind(StrEnum):
     DROP = "drop"
     REPLAY = "replay"
     REFUSED = "refused"
+    DECIDE = "decide"
 
 
 @dataclass(frozen=True, slots=True)

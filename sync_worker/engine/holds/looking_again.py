@@ -1,8 +1,8 @@
-"""What a run makes of deliveries that were held before it. Pure."""
+"""What a run makes of deliveries that were held before it, for a person above all. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 from sync_worker.core.errors import (
@@ -14,9 +14,10 @@ from sync_worker.core.errors import (
     SyncError,
     Transient,
 )
-from sync_worker.core.hold_reasons import CONTENT_REPLACED
+from sync_worker.core.hold_reasons import CONTENT_REPLACED, STOPPED
 from sync_worker.core.plan import Hold
 from sync_worker.core.values import Delivery, Operation, Slot
+from sync_worker.engine.deciding.decided import Decided
 
 TOO_COSTLY = "too_costly"
 # At what was held, in one run: each look may cost a remote call, and a stranger may have made many.
@@ -30,7 +31,9 @@ class Holds:
     ``is_frozen``: a person has to release the link, the run may only look. ``before``: deliveries
     taken up to look again; ``standing_by``: those that only a person releases; ``left``: ids of
     those that no look came of, held as before. ``refused``: writes that would only be refused
-    again; ``conflicts``: slots whose record a write found changed.
+    again; ``conflicts``: slots whose record a write found changed. ``decided``: what a person has
+    decided meanwhile, and is in hand; ``settled``: why the write was made that an earlier run left
+    open.
     """
 
     is_frozen: bool = False
@@ -39,11 +42,16 @@ class Holds:
     left: set[int] = field(default_factory=set)
     refused: dict[tuple[Slot, Operation], Hold] = field(default_factory=dict)
     conflicts: set[Slot] = field(default_factory=set)
+    decided: Decided | None = None
+    settled: Set[str] = frozenset()
 
     @property
     def is_for_a_person(self) -> bool:
-        """Whether a person has to put something back, whatever both sides show meanwhile."""
-        return any(delivery.reason == CONTENT_REPLACED for delivery in self.standing_by)
+        """Whether it is a person's to let the link go on, whatever both sides show meanwhile.
+
+        One has to put something back, or has stopped it.
+        """
+        return any(one.reason in (CONTENT_REPLACED, STOPPED) for one in self.standing_by)
 
     def note(self, delivery: Delivery) -> bool:
         """Remember a delivery that was held; whether it is held still."""
@@ -52,6 +60,10 @@ class Holds:
         if delivery.stands_by:
             self.standing_by.append(delivery)
         return delivery.stands_by
+
+    def decide(self, decided: Decided | None) -> None:
+        """A person's decision is in hand, or not any more."""
+        self.decided = decided
 
     def leave(self, delivery: Delivery) -> None:
         """It stays held as it was, and tells this run nothing."""

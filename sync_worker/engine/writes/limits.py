@@ -8,6 +8,7 @@ from sync_worker.core.errors import Held
 from sync_worker.core.hold_reasons import UNCONFIRMED_DELETES
 from sync_worker.core.ports.links import Commit, Links
 from sync_worker.core.values import Intent, LinkState, Operation, Side, SiteState
+from sync_worker.engine.deciding.planning import is_of_decision
 from sync_worker.engine.history_lines import line_for_fight
 from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
@@ -50,6 +51,9 @@ class WriteLimits:
     def _refuse_if_fighting(self, write: SlotWrite) -> None:
         """Two sides that undo each other's changes are stopped. Holds the link; raises Held."""
         if len(recent_writes(self.view)) < MAX_WRITES_PER_HOUR:
+            return
+        # A person asks for it, once.
+        if any(is_of_decision(self.view, action.reason) for action in write.actions.values()):
             return
         now = self.view.record_views[write.slot].values.get(next(iter(write.targets)))
         self.keeper.commit(Commit(link_state=LinkState.HELD, history=[line_for_fight(write, now)]))

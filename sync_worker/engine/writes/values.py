@@ -24,6 +24,7 @@ from sync_worker.core.values import (
     Value,
 )
 from sync_worker.core.values.record_identity import identity_shown
+from sync_worker.engine.deciding.planning import sources_of
 from sync_worker.engine.history_lines import lines_for_removal, lines_for_write
 from sync_worker.engine.link_plan import SlotWrite, Told
 from sync_worker.engine.record_view import seen_revisions, to_fields, values_in
@@ -36,12 +37,15 @@ def intent_for(view: View, write: SlotWrite, intent_id: str) -> Intent:
     """The intent of a write to the record on file."""
     record_view = view.record_views[write.slot]
     other = write.slot.side.other
+    sources = {name: view.value_on(other, name) for name in write.targets}
+    if view.holds.decided is not None:
+        sources = sources_of(view, view.holds.decided, write.slot.side, sources)
     return Intent(
         id=intent_id,
         slot=write.slot,
         operation=write.operation,
         targets=write.targets,
-        sources={name: view.value_on(other, name) for name in write.targets},
+        sources=sources,
         befores={name: record_view.values.get(name) for name in write.targets},
         reasons={name: action.reason for name, action in write.actions.items()},
         is_privacy=write.is_privacy,
@@ -117,11 +121,14 @@ def commit_of_write(
     """``known``: the record after the write, ``values``: what it shows of each attribute."""
     history = lines_for_write(view, intent, known, values, newest_in_hand(view))
     is_imported = intent.is_imported
+    before = view.memory.get(intent.slot)
     if is_imported and known is not None and known.revision is not None:
         # The sides have not agreed on it yet: until this run has brought it across, its echo is
         # news.
-        known = replace(known, revision=0)
-    before = view.memory.get(intent.slot)
+        seen: int | None = 0
+        if before is not None and before.remote_id == known.remote_id:
+            seen = before.revision
+        known = replace(known, revision=seen)
     if view.carried.words and known is not None and has_more_to_say(view, intent):
         # It has more to say: what tells of that is still news.
         seen = 0 if before is None else before.revision

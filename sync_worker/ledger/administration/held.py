@@ -81,11 +81,12 @@ class WaitingDelivery:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """A line of the history with its time and link."""
+    """A line of the history with its time, link and number."""
 
     at: datetime
     link_id: int | None
     entry: HistoryEntry
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +291,7 @@ def release_in_batches(
 
 def to_line(row: Any) -> HistoryLine:
     """A row of the history."""
-    return HistoryLine(to_time(row.at), row.link_id, to_history(row))
+    return HistoryLine(to_time(row.at), row.link_id, to_history(row), row.id)
 
 
 def to_time(seconds: float) -> datetime:

@@ -13,6 +13,7 @@ from sync_worker.core.ports.inbox import ERASED, GATHERED
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import (
     Buried,
+    Change,
     HistoryKind,
     InboxState,
     IntentState,
@@ -20,6 +21,7 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
+from sync_worker.ledger.accounts.tables import audit
 from sync_worker.ledger.console.forgetting import forget_keys, forget_keys_of
 from sync_worker.ledger.process_tables import listed, missing, set_aside
 from sync_worker.ledger.statements.contacts import ids_of_contact, is_erased, surviving_id
@@ -86,8 +88,9 @@ def erase_link(connection: Connection, site: Site, link_id: int, change: Commit)
     # A late delivery is known by the hash.
     for side, remote_id in ids:
         bury(connection, site.id, Buried(side, remote_id, privacy=True), link_id)
-    # false(): without ids the OR must match nothing.
-    of_these = or_(false(), *(is_about(site, side, remote_id) for side, remote_id in ids))
+    # What people decided about it names no record, and may quote whoever gave it.
+    is_decision = (inbox.c.link_id == link_id) & (inbox.c.change == str(Change.DECIDE))
+    of_these = or_(is_decision, *(is_about(site, side, remote_id) for side, remote_id in ids))
     # What came in meanwhile, or is held, and tells of another record finds its way anew.
     is_held = (inbox.c.link_id == link_id) & (inbox.c.state == str(InboxState.HELD))
     release_deliveries(connection, is_held & ~of_these)
@@ -104,6 +107,7 @@ def erase_link(connection: Connection, site: Site, link_id: int, change: Commit)
     emptied = {**dict.fromkeys(VALUES_OF_HISTORY), "remote_id": ""}
     connection.execute(update(history).where(history.c.link_id == link_id).values(emptied))
     shorten_refusals(connection, is_refusal() & (history.c.link_id == link_id))
+    forget_why(connection, site.id, link_id)
     is_closed = (intent.c.link_id == link_id) & (intent.c.state != str(IntentState.OPEN))
     connection.execute(delete(intent).where(is_closed))
     connection.execute(delete(link_value).where(link_value.c.link_id == link_id))
@@ -129,6 +133,20 @@ def shorten_refusals(connection: Connection, which: Any, limit: int | None = Non
         short = {"reason": code_of_refusal(row.reason), "words_hashed": True}
         connection.execute(update(history).where(history.c.id == row.id).values(short))
     return len(rows)
+
+
+def forget_why(connection: Connection, site_id: int, link_id: int) -> None:
+    """Why people decided about a rating: that they did stays on record."""
+    of_people = (history.c.link_id == link_id) & (history.c.actor != "")
+    for row in connection.execute(select(history.c.id, history.c.reason).where(of_people)).all():
+        short = {"reason": row.reason.partition(":")[0]}
+        connection.execute(update(history).where(history.c.id == row.id).values(short))
+    decided = (
+        (audit.c.site_id == site_id) & audit.c.what.startswith("rating.") & (audit.c.why != "")
+    )
+    for row in connection.execute(select(audit.c.id, audit.c.values_after).where(decided)).all():
+        if row.values_after.get("rating") == link_id:
+            connection.execute(update(audit).where(audit.c.id == row.id).values(why=""))
 
 
 def _ended_of_moved(connection: Connection, site: Site, link_id: int) -> Any:
