@@ -291,6 +291,32 @@ SCENES |= {
     "reviews, no revisions outside": replace(REVIEWS, external=NO_REVISION),
     "reviews, sweeps all the time": replace(REVIEWS, sweeps_meanwhile=True),
 }
+# Support people decide about single ratings: both sides show X, undo, choose, compare, stop.
+DECIDED = Options(STORM, decisions=0.45, acts=14)
+SCENES |= {
+    "decisions, calm": replace(DECIDED, faults=CALM),
+    "decisions": DECIDED,
+    "decisions, two attributes": replace(DECIDED, fields=(OVERALL, QUALITY)),
+    "decisions, no preconditions outside": replace(
+        DECIDED, external=Capabilities(many_fields=True, update_precondition=False)
+    ),
+    "decisions, no revisions outside": replace(DECIDED, external=NO_REVISION),
+    "decisions, differences held": replace(
+        DECIDED, policy=Policy(first_difference=FirstDifference.HOLD)
+    ),
+    "decisions, lost answers and crashes": replace(
+        DECIDED, faults=Faults(response_lost=0.3, crash=0.05), people=1
+    ),
+    "decisions, words": replace(DECIDED, words=SAID, said=0.6),
+    "decisions, words in a shop": replace(
+        DECIDED, words=SAID_IN_SHOP, said=0.6, external=NO_REVISION
+    ),
+    "decisions, contacts merge and people ask to be forgotten": replace(
+        DECIDED, people=3, merges=0.12, erasures=0.08
+    ),
+    "decisions, to wix only": replace(DECIDED, policy=Policy(direction=Direction.TO_WIX)),
+    "decisions, accounts come and go": replace(DECIDED, sites=2, accounts=0.2, acts=18),
+}
 # Two sites whose people, products and records have the same names on both.
 TWO_SITES = Options(STORM, sites=2, acts=10)
 SCENES |= {

@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from tests.simulation.oracles.accounts import reached_by_another_site
 from tests.simulation.oracles.agreement import not_converged, resurrected, twins
+from tests.simulation.oracles.decisions import (
+    covered_unseen_by_decision,
+    decided_values_lost,
+    decisions_lost,
+)
 from tests.simulation.oracles.history import lost_silently
 from tests.simulation.oracles.leftovers import (
     held_in_step,
@@ -44,7 +49,10 @@ def broken_of(shop: Shop) -> list[str]:
         deleted_outside_for_nothing,
         moderated_too_often,
         reached_by_another_site,
+        decisions_lost,
+        covered_unseen_by_decision,
     ]
     if not diverges_by_policy(shop):
         checks += [not_converged, shown_and_hidden, resurrected, newest_edit_lost]
+        checks.append(decided_values_lost)
     return [broken for check in checks for broken in check(shop)]

@@ -52,6 +52,9 @@ def is_true_winner(
     field: AnyField, line: HistoryEntry, edits: Sequence[tuple[Side, JournalEntry]]
 ) -> bool:
     """Whether what a line says was written in place of the loser was given by a person."""
+    # A support person decided it.
+    if line.actor:
+        return True
     # Nothing was written: a gap, or a delete.
     if line.after is None or line.side is None:
         return True

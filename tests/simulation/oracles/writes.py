@@ -30,6 +30,11 @@ def too_many_writes(shop: Shop) -> Iterator[str]:
                 people[key] += weight(entry)
             else:
                 ours[key] += changes(entry)
+    for act in shop.decider.decided:
+        person = next(one for one in shop.persons if one.contact_id == act.key[1])
+        key = str(act.key[0]), str(shop.crowd.lives_as(person).contact_id)
+        # Each attribute on both sides, and what an edit that came in between takes back.
+        people[key] += 3 * len(fields_of(shop)) + 1
     for (
         source,
         _,
@@ -66,6 +71,7 @@ def idle_rewrites(shop: Shop) -> Iterator[str]:
     """I16, I30: an existing value is never rewritten inside its class, nor a text in other bytes,
     unless a lost answer made us repeat ourselves.
     """
+    decided = {(line.remote_id, line.after) for line in shop.ledger.history_entries() if line.actor}
     for side, remote in shop.remotes.items():
         for entry in remote.journal:
             if not entry.by_us or entry.operation != "update":
@@ -77,6 +83,9 @@ def idle_rewrites(shop: Shop) -> Iterator[str]:
                 before: Any = entry.before.get(name)
                 after: Any = entry.after.get(name)
                 if before is None or after is None or before == after:
+                    continue
+                # A person asked for it to the digit.
+                if (entry.remote_id, after) in decided:
                     continue
                 if field.is_alike(side, before, after):
                     yield (

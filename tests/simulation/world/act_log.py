@@ -61,6 +61,12 @@ class ActLog:
             attributes = self.attributes_of(record)
             self.deleted_in_step[event.side][record.remote_id] = (key, self._count, attributes)
 
+    def note_decision(self, key: Key) -> int:
+        """Somebody decides about a rating: an act of its own. How many of people there were."""
+        self._count += 1
+        self.last_act[key] = self._count
+        return len(self.acts)
+
     def attributes_of(self, record: Record) -> Set[str]:
         """The mapped ones that a record of either side carries."""
         return {

@@ -90,6 +90,7 @@ class Options:
     sites: int = 1  # whose people, things and records have the same names
     accounts: float = 0.0  # chance that an act is the owner's, on what lets us in
     removals: float = 0.0  # and then, that the owner removes our app
+    decisions: float = 0.0  # chance that an act is a decision of a support person
     people: int = 2
     entities: int = 1
     acts: int = 6

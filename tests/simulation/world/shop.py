@@ -16,6 +16,7 @@ from sync_worker.core.values import Contact, EntityRef, Person, RecordState, Sid
 from tests.simulation.world.act_log import ActLog
 from tests.simulation.world.chance import Chance
 from tests.simulation.world.crowd import Crowd
+from tests.simulation.world.decider import Decider
 from tests.simulation.world.ledger_of_site import LedgerOfSite
 from tests.simulation.world.moderation import moderate, moderate_outside
 from tests.simulation.world.options import Options
@@ -91,6 +92,9 @@ class Shop:
         self.owner = Owner(
             site.id, common.ledger.accounts, self.post, self.wix, self.chance, common.now
         )
+        self.decider = Decider(
+            options, self.chance, common.ledger, site.id, common.ring, self.act_log.note_decision
+        )
         # Every record that a run ever found to stand behind another one.
         self.shadowed: set[str] = set()
         # As the ledger last had it, of every record that ever was on file.
@@ -144,6 +148,8 @@ class Shop:
         """The owner does something with what lets us in, or somebody does something else."""
         if self.chance.happens(self.options.accounts):
             self.owner.act(self.options.removals)
+        elif self.chance.happens(self.options.decisions):
+            self.decider.act(self.persons, self.entities)
         else:
             self.crowd.act()
 

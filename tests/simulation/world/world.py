@@ -391,6 +391,9 @@ class World:
         self.chance.faults = CALM
         self.drain()
         self.recover_accounts()
+        for shop in self.shops:
+            shop.decider.end()
+        self.drain()
         for _ in range(2 * self.options.polls_meanwhile):
             self.poll()
             self.drain()
