@@ -72,6 +72,10 @@ ASK = {
         "Put deliveries back to work, held or ended: each is compared with both sides as they are"
         " now.",
     ),
+    "rating": Lazy(
+        "rating.group:rating",
+        "One rating: look at it, make both sides the same, undo, compare, stop it, let it go on.",
+    ),
     "history": Lazy(
         "history:history",
         "What was written or decided, with winner, loser and why; of one rating by its id on either"

@@ -38,7 +38,12 @@ def history(word: str | None, link_id: int | None, limit: int, as_json: bool) ->
     if as_json:
         print_json(
             [
-                {"at": line.at, "link": line.link_id, **dataclasses.asdict(line.entry)}
+                {
+                    "line": line.number,
+                    "at": line.at,
+                    "link": line.link_id,
+                    **dataclasses.asdict(line.entry),
+                }
                 for line in lines
             ]
         )
@@ -62,7 +67,8 @@ def _tell_nothing(word: str | None, link_id: int | None) -> NoReturn:
 
 
 def print_history(lines: Sequence[HistoryLine]) -> None:
-    headers = ("time (UTC)", "link", "what", "on", "attribute", "value", "lost", "why", "who")
+    numbers = ("line", "link")
+    headers = ("time (UTC)", *numbers, "what", "on", "attribute", "value", "lost", "why", "who")
     rows = []
     for line in lines:
         entry = line.entry
@@ -73,7 +79,8 @@ def print_history(lines: Sequence[HistoryLine]) -> None:
         if entry.loser is not None:
             lost = f"{value_words(entry.loser)} ({entry.loser_side})"
         values = (entry.attribute, change, lost, entry.reason, entry.actor)
-        rows.append((line.at.strftime(STAMP), line.link_id, entry.what, on, *values))
+        place = (line.at.strftime(STAMP), f"h{line.number}", line.link_id)
+        rows.append((*place, entry.what, on, *values))
     print_table(headers, rows)
 
 

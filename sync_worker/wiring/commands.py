@@ -13,10 +13,13 @@ from sync_worker.intake.intake import Intake
 from sync_worker.ledger.accounts.store import SqlAccountStore
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.administration.retention import LedgerRetention
+from sync_worker.ledger.deciding.decisions import SqlDecisions
+from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.ledger.transactions import Transactions
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.services.accounts.accounts import Accounts
+from sync_worker.services.deciding.decisions import Decisions
 from sync_worker.wiring.accounts.opening import account_book
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import Databases
@@ -25,7 +28,7 @@ from sync_worker.wiring.redis_parts import RedisParts
 from sync_worker.wiring.remotes import Remotes
 from sync_worker.wiring.secret_keys import sealer
 from sync_worker.wiring.site_opening import SiteOpening
-from sync_worker.wiring.sweeps import Monotonic, SweepParts, new_id
+from sync_worker.wiring.sweeps import Monotonic, NoBell, SweepParts, new_id
 
 
 class Wiring:
@@ -75,6 +78,11 @@ class Wiring:
             partial(sealer, self.settings),
             lambda: self.redis.account_news.tell(),
         )
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        """What people decide about single ratings."""
+        return Decisions(SqlDecisions(self.admin.transactions, SiteCache()), NoBell())
 
     @cached_property
     def ledger(self) -> SqlLedger:

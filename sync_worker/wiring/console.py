@@ -18,10 +18,13 @@ from sync_worker.core.values import Side, Site
 from sync_worker.doctor.evidence import local_evidence, redis_reason
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.administration.door_counts import UNKNOWN_SOURCE
+from sync_worker.ledger.deciding.decisions import SqlDecisions
+from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.transactions import Transactions
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.services.access.access import Access, access_over
 from sync_worker.services.access.owners import OwnerRules
+from sync_worker.services.deciding.decisions import Decisions
 from sync_worker.services.evidence import Bounds, Evidence
 from sync_worker.services.machines import MachineRoom, MachineSources
 from sync_worker.services.onboarding.products import Products, Wait
@@ -121,6 +124,11 @@ class ConsoleParts:
         if why is None:
             return None, "REDIS_URL is not set for the console"
         return (None, why) if why else (self.redis.broker_figures(), "")
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        """What people decide about single ratings; the workers find it within seconds."""
+        return Decisions(SqlDecisions(self.transactions, SiteCache()), NoBell())
 
     @property
     def public_url(self) -> str:

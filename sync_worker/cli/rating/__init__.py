@@ -1,0 +1,1 @@
+"""``ratings-sync rating``: what a person decides about one rating."""
