@@ -74,27 +74,22 @@ class SqlSiteList:
 
     def page(self, which: SitesWanted, after: str = "", limit: int = PAGE) -> list[SiteLine]:
         """Sites behind that place, at most so many."""
-        listed = _listed().where(_is_wanted(which)).subquery()
-        rank, number = listed.c.rank, listed.c.id
-        asked = select(listed).order_by(rank, number).limit(limit)
+        ranked = _ranked(which)
+        rank, number = ranked.c.rank, ranked.c.id
+        asked = select(rank, number).order_by(rank, number).limit(limit)
         if (place := _place(after)) is not None:
             asked = asked.where(or_(rank > place[0], (rank == place[0]) & (number > place[1])))
-        if which.in_trouble or which.trouble is not None:
-            asked = asked.where(_has(listed.c, which.trouble))
+        if which.in_trouble:
+            asked = asked.where(rank == 0)
         with self._transactions.read() as connection:
-            rows = connection.execute(asked).all()
-            ids = [row.id for row in rows]
-            sites = {known.id: known for known in read_sites(connection, site.c.id.in_(ids))}
-            pauses, held = read_pauses(connection, ids), held_of(connection, list(sites.values()))
+            places = {row.id: f"{row.rank}.{row.id}" for row in connection.execute(asked)}
+            sites = {known.id: known for known in read_sites(connection, site.c.id.in_(places))}
+            troubles = _troubles_of(connection, list(places))
+            pauses = read_pauses(connection, places)
+            held = held_of(connection, list(sites.values()))
         return [
-            SiteLine(
-                sites[row.id],
-                [trouble for trouble in SiteTrouble if getattr(row, trouble)],
-                held[row.id],
-                pauses.get(row.id),
-                f"{row.rank}.{row.id}",
-            )
-            for row in rows
+            SiteLine(sites[one], troubles[one], held[one], pauses.get(one), place)
+            for one, place in places.items()
         ]
 
     def connectors(self) -> list[str]:
@@ -127,12 +122,28 @@ def _conditions() -> dict[SiteTrouble, Any]:
     }
 
 
-def _listed() -> Any:
-    """Every site with its troubles and its rank: those in trouble first, those removed last."""
+def _ranked(which: SitesWanted) -> Any:
+    """Each site that is meant, with its rank: those in trouble first, those removed last.
+
+    Asked once: PostgreSQL would else ask anew wherever the rank stands.
+    """
     is_removed = site.c.state == str(SiteState.REMOVED)
-    found = {trouble: ~is_removed & which for trouble, which in _conditions().items()}
-    rank = case((is_removed, 2), (or_(*found.values()), 0), else_=1).label("rank")
-    return select(site.c.id, rank, *(which.label(name) for name, which in found.items()))
+    conditions = _conditions()
+    rank = case((is_removed, 2), (or_(*conditions.values()), 0), else_=1).label("rank")
+    chosen = _is_wanted(which)
+    if which.trouble is not None:
+        chosen &= ~is_removed & conditions[which.trouble]
+    ranked = select(site.c.id, rank).where(chosen).cte("ranked")
+    return ranked.prefix_with("MATERIALIZED", dialect="postgresql")
+
+
+def _troubles_of(connection: Connection, ids: Sequence[int]) -> dict[int, list[SiteTrouble]]:
+    """What is wrong with each of these sites."""
+    is_there = site.c.state != str(SiteState.REMOVED)
+    found = {trouble: is_there & which for trouble, which in _conditions().items()}
+    asked = select(site.c.id, *(which.label(name) for name, which in found.items()))
+    rows = connection.execute(asked.where(site.c.id.in_(ids)))
+    return {row.id: [trouble for trouble in SiteTrouble if getattr(row, trouble)] for row in rows}
 
 
 def _is_wanted(which: SitesWanted) -> Any:
@@ -146,12 +157,6 @@ def _is_wanted(which: SitesWanted) -> Any:
     if which.connector:
         chosen &= site.c.connector == which.connector
     return chosen
-
-
-def _has(columns: Any, trouble: SiteTrouble | None) -> Any:
-    if trouble is not None:
-        return columns[trouble]
-    return columns.rank == 0
 
 
 def _place(after: str) -> tuple[int, int] | None:
