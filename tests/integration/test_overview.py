@@ -59,7 +59,7 @@ class Place:
         stored = int(inbox.store(new).inbox_id)
         closed = self.admin.questions.now() - ago
         changed = (
-            "UPDATE inbox SET state='done', reason='synced', closed_at=:at, received_at=:began"
+            "UPDATE inbox SET state='done', reason='synced', closed_at=:at, received_at=:since"
         )
         with self.engine.begin() as connection:
             connection.execute(

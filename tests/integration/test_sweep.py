@@ -16,7 +16,8 @@ import pytest
 from redis import Redis
 from sqlalchemy import select
 
-from sync_worker.core.values import Change, NewDelivery, Side
+from sync_worker.core.values import Change, NewDelivery, Side, SiteState
+from sync_worker.ledger.administration.sites import SiteAdmin
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.process_tables import ledger_clock
@@ -97,10 +98,19 @@ def test_sweep_without_a_broker_leaves_everything_due(
 def test_sweep_notes_the_time_of_the_ledger_while_redis_is_away(
     tmp_path: Path, ledger: SqlLedger
 ) -> None:
-    script = "from sync_worker import tasks; tasks.sweep()"
+    """And a site whose pause is over goes on: what was held for it is due in the ledger."""
+    sites = SiteAdmin(ledger.transactions)
+    added, _ = sites.add("instance", "own-service", [])
+    sites.set_state(added.id, SiteState.PAUSED, until=1.0)
+    new = NewDelivery(Side.WIX, "instance", "event-held", Change.UPSERT, "rating-held", {})
+    held = ledger.inbox.store(new).inbox_id
+    ledger.inbox.hold([held], "site_paused")
+    script = "from sync_worker import tasks; tasks.sweep(); tasks.resume_sites()"
     run_alone(script, tmp_path, "redis://127.0.0.1:1/0")
     with ledger.transactions.read() as connection:
         assert connection.execute(select(ledger_clock.c.latest)).scalar_one() > 1_600_000_000
+    assert sites.find("1").state is SiteState.ACTIVE
+    assert ledger.inbox.open_delivery(held) is not None
 
 
 def test_long_queue_of_one_site_does_not_keep_another_from_its_turn(
