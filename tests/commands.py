@@ -13,8 +13,10 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from sync_worker.cli import commands
 from sync_worker.cli.account import group as account
@@ -74,3 +76,28 @@ def _run(
     from sync_worker.cli.main import main
 
     main()
+
+
+def run_forked(work: Callable[..., Any], *args: Any, timeout: float = 120) -> Any:
+    """What a function of a module returns in a process of its own.
+
+    Raises EOFError if it ended without an answer; what it printed says why.
+    """
+    ours, theirs = _FORKED.Pipe(duplex=False)
+    process = _FORKED.Process(target=_work, args=(theirs, work, args))
+    process.start()
+    theirs.close()
+    with ours:
+        try:
+            if not ours.poll(timeout):
+                raise TimeoutError(work.__name__)
+            return ours.recv()
+        finally:
+            process.kill()
+            process.join()
+            process.close()
+
+
+def _work(theirs: Connection, work: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    gc.freeze()
+    theirs.send(work(*args))

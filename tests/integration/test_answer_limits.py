@@ -7,54 +7,57 @@ from __future__ import annotations
 
 import gzip
 import json
+import resource
 import socket
-import subprocess
-import sys
 import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import repeat
 from typing import Any
 
 import pytest
 
-MEGABYTE = 1024 * 1024
-CALLER = """
-import json, resource, sys
 from sync_worker.core.errors import SyncError
 from sync_worker.remotes.http.authorization import FixedHeaders
 from sync_worker.remotes.http.budget import NoBudget
 from sync_worker.remotes.http.calls import Call
 from sync_worker.remotes.http.client import RemoteHttp
 from sync_worker.remotes.http.options import HttpOptions
+from tests.commands import run_forked
 
-asked = json.loads(sys.argv[1])
-http = RemoteHttp(
-    asked["url"],
-    remote="test",
-    authorization=FixedHeaders({}),
-    budget=NoBudget(),
-    options=HttpOptions(allow_private_hosts=True, deadline_seconds=asked["seconds"]),
-)
-call = Call(asked["method"], "/r", "get", is_write=asked["method"] != "GET")
-def peak():
+MEGABYTE = 1024 * 1024
+
+
+def call_of_its_own(url: str, method: str, calls: int, seconds: float) -> dict[str, Any]:
+    """How calls ended, and what they cost this process, which does nothing else, in memory."""
+    http = RemoteHttp(
+        url,
+        remote="test",
+        authorization=FixedHeaders({}),
+        budget=NoBudget(),
+        options=HttpOptions(allow_private_hosts=True, deadline_seconds=seconds),
+    )
+    call = Call(method, "/r", "get", is_write=method != "GET")
+    facts = [""]
+
+    def ended() -> Any:
+        try:
+            return http.call(call).body
+        except SyncError as error:
+            facts.append(str(error))
+            return type(error).__name__ + ": " + error.message
+
+    before = peak()
+    ends = [ended() for _ in range(calls)]
+    return {"ends": ends, "megabytes": peak() - before, "logged": max(map(len, facts))}
+
+
+def peak() -> int:
+    """The most memory that this process has had, in megabytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-facts = [""]
-def ended():
-    try:
-        return http.call(call).body
-    except SyncError as error:
-        facts.append(str(error))
-        return type(error).__name__ + ": " + error.message
-
-before = peak()
-ends = [ended() for _ in range(asked["calls"])]
-told = {"ends": ends, "megabytes": peak() - before, "logged": max(map(len, facts))}
-print(json.dumps(told))
-"""
 
 
 @dataclass
@@ -68,15 +71,7 @@ class RawServer:
 
     def call(self, method: str = "GET", calls: int = 1, seconds: float = 8.0) -> dict[str, Any]:
         """How calls of a process of its own ended, and what they cost it in memory."""
-        asked = {"url": self.url, "method": method, "calls": calls, "seconds": seconds}
-        done = subprocess.run(
-            [sys.executable, "-c", CALLER, json.dumps(asked)],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-        told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        told: dict[str, Any] = run_forked(call_of_its_own, self.url, method, calls, seconds)
         return told
 
 
@@ -171,12 +166,17 @@ def compressed(body: bytes, encoding: str, packed: bytes) -> Callable[[], Iterat
     return lambda: iter([head(Content_Encoding=encoding, Content_Length=str(len(packed))) + packed])
 
 
+@cache
+def a_gigabyte_of_zeros(form: str) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31 if form == "gzip" else 15)
+    return b"".join(packer.compress(bytes(MEGABYTE)) for _ in range(1024)) + packer.flush()
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "gzip, gzip", "br", "zstd"])
 def test_compressed_bomb_costs_no_memory(encoding: str) -> None:
     """A gigabyte of zeros in a megabyte; twice packed it is a few kilobytes."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31 if "gzip" in encoding else 15)
-    packed = b"".join(packer.compress(bytes(MEGABYTE)) for _ in range(1024)) + packer.flush()
+    packed = a_gigabyte_of_zeros("gzip" if "gzip" in encoding else "deflate")
     if encoding == "gzip, gzip":
         packed = gzip.compress(packed)
     with raw_server(compressed(b"", encoding, packed)) as server:
