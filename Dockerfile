@@ -8,8 +8,9 @@ COPY pyproject.toml requirements.lock README.md LICENSE ./
 COPY sync_worker sync_worker
 COPY webhook_gateway webhook_gateway
 COPY sync_sandbox sync_sandbox
+COPY sync_console sync_console
 RUN python -m venv /opt/ratings-sync \
- && /opt/ratings-sync/bin/pip install --no-cache-dir --disable-pip-version-check -c requirements.lock '.[postgres,flower]'
+ && /opt/ratings-sync/bin/pip install --no-cache-dir --disable-pip-version-check -c requirements.lock '.[postgres,flower,console]'
 
 FROM python:${PYTHON}-slim
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin app

@@ -65,7 +65,7 @@ audit:
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/pip install --quiet --disable-pip-version-check pip-audit
 	$(PYTHON) -m venv .venv-audited
-	.venv-audited/bin/pip install --quiet --disable-pip-version-check -c requirements.lock '.[postgres,flower]'
+	.venv-audited/bin/pip install --quiet --disable-pip-version-check -c requirements.lock '.[postgres,flower,console]'
 	.venv-audit/bin/pip-audit --path $$(.venv-audited/bin/python -c 'import site; print(site.getsitepackages()[0])')
 
 # The newest versions that pyproject.toml allows, on the oldest Python, so that all later ones find them.
@@ -84,7 +84,7 @@ clean:
 $(VENV)/.for-demo: pyproject.toml requirements.lock
 	$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[local]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[local,console]'
 	touch $@
 
 # An environment for all tests will do as well.

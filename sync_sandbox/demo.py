@@ -24,6 +24,7 @@ from sync_sandbox.stage import Rated, Stage
 from sync_sandbox.story import PRODUCTS, STEP_SECONDS, STORY_RETRY_SCALE, Check, Step, Story
 from sync_sandbox.wix_side import Words
 from sync_worker.core.values import WixKind
+from sync_worker.wiring.console_entry import way_in
 
 BUDGET = 60_000.0  # calls a minute, at both ends: a replay measures the machine, not Wix's limit
 
@@ -57,6 +58,7 @@ def play(environ: Mapping[str, str], *, once: bool, console: Console | None = No
             environ,
             PRODUCTS,
             options=SandboxOptions(retry_scale=STORY_RETRY_SCALE),
+            with_console=not once,
             say=lambda name, line: lines.append(f"{name} | {line}"),
         )
         with _stage(stage, console, lines):
@@ -152,6 +154,9 @@ def _print_addresses(console: Console, stage: Stage) -> None:
     console.print(f"  the Wix site        {stage.box.wix_url}")
     console.print(f"  the review service  {stage.box.reviews_url}")
     console.print(f"  the gateway         {stage.parts.gateway_url}/readyz", highlight=False)
+    if stage.parts.has_console:
+        for line in way_in(stage.wiring.settings, stage.admin.transactions):
+            console.print(f"  {line}", highlight=False, soft_wrap=True)
 
 
 def _go_on(story: Story, console: Console) -> None:

@@ -54,6 +54,7 @@ class Stage:
     fields: Sequence[FieldMap] = ()
     workers: int = 1
     flower_port: int | None = None
+    with_console: bool = False
     wix_api: WixKind = WixKind.RATINGS
     say: Callable[[str, str], None] = lambda name, line: None
 
@@ -65,6 +66,7 @@ class Stage:
             self.everything = self.box.settings(self.folder) | {
                 "RATINGS_SYNC_HOME": str(self.folder),
                 "GATEWAY_BIND": f"127.0.0.1:{free_port()}",
+                "CONSOLE_BIND": f"127.0.0.1:{free_port()}",
                 "LOG_LEVEL": "WARNING",
             }
             self.everything = {**self.environ, **self.everything, **self.settings}
@@ -74,6 +76,7 @@ class Stage:
                 workers=self.workers,
                 flower_port=self.flower_port,
                 folder=self.folder,
+                with_console=self.with_console,
             )
             self._set_up()
             self.parts.start()

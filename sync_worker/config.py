@@ -49,6 +49,8 @@ OF_COMPOSE = (
     "GATEWAY_HOST_PORTS",
     "FLOWER_HOST_IP",
     "FLOWER_HOST_PORT",
+    "CONSOLE_HOST_IP",
+    "CONSOLE_HOST_PORT",
 )
 # They go out with calls, in headers, forms and addresses.
 SENT = ("WIX_APP_ID", "WIX_APP_SECRET", "WIX_API_KEY", "WIX_SITE_ID", "WIX_API_BASE_URL")

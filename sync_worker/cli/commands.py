@@ -85,8 +85,8 @@ ASK = {
 RUN = {
     "up": Lazy(
         "run.up:up",
-        "Gateway, worker, scheduler and (unless REDIS_URL is set) Redis on this machine; Ctrl-C"
-        " stops them together.",
+        "Gateway, worker, scheduler, console and (unless REDIS_URL is set) Redis on this machine;"
+        " Ctrl-C stops them together.",
     ),
     "console": Lazy(
         "console.group:console",

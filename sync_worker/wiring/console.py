@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import cached_property
 
 from sync_worker.config import Settings, environment, load_settings
-from sync_worker.core.errors import Misconfigured
 from sync_worker.core.ports.catalogue import Catalogue
 from sync_worker.core.values import Side, Site
 from sync_worker.doctor.evidence import local_evidence, redis_reason
@@ -36,12 +35,12 @@ from sync_worker.services.sites.sites import Sites
 from sync_worker.telemetry.broker_figures import BrokerFigures
 from sync_worker.telemetry.logs import set_up_logs
 from sync_worker.wiring.connectors import Connectors
+from sync_worker.wiring.console_entry import public_url
 from sync_worker.wiring.databases import Databases
 from sync_worker.wiring.redis_parts import RedisParts
 from sync_worker.wiring.sweeps import NoBell
 
 SQL_SECONDS = 5.0
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 class ConsoleParts:
@@ -164,25 +163,3 @@ def owner_rules(settings: Settings) -> OwnerRules:
         settings.wix_app_id,
         settings.console_instance_minutes * 60,
     )
-
-
-def public_url(settings: Settings) -> str:
-    """CONSOLE_PUBLIC_URL, or where it listens on this machine. Raises Misconfigured.
-
-    Passwords and cookies go over https, or do not leave this machine.
-    """
-    url = settings.console_public_url.rstrip("/")
-    if url.startswith("https://"):
-        return url
-    host = settings.console_bind.rpartition(":")[0]
-    if not url and host not in LOOPBACK:
-        raise Misconfigured(
-            f"CONSOLE_BIND is {settings.console_bind}, which others reach: set CONSOLE_PUBLIC_URL"
-            " to the https address that people open"
-        )
-    url = url or f"http://{settings.console_bind}"
-    if not url.startswith(tuple(f"http://{name}" for name in LOOPBACK)):
-        raise Misconfigured(
-            f"CONSOLE_PUBLIC_URL is {url}: use https, or http at 127.0.0.1 on this machine"
-        )
-    return url

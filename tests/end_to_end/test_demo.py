@@ -169,7 +169,11 @@ def test_sandbox_and_up_work_together_as_the_readme_says(
         subprocess.run(
             [COMMAND, *command], cwd=tmp_path, env=environ, check=True, capture_output=True
         )
-    up = start([COMMAND, "up"], tmp_path, {**environ, "GATEWAY_BIND": f"127.0.0.1:{gateway_port}"})
+    up = start(
+        [COMMAND, "up", "--no-console"],
+        tmp_path,
+        {**environ, "GATEWAY_BIND": f"127.0.0.1:{gateway_port}"},
+    )
     wait_for(f"{gateway}/readyz")
     form = {"entity": "SKU-1", "person": "eve@example.com", "value": "4.5"}
     assert requests.post(f"{reviews}/sandbox/ratings", data=form, timeout=5).ok

@@ -116,7 +116,12 @@ StartUp = Callable[..., Up]
 def start_up(tmp_path: Path, environ: dict[str, str]) -> Iterator[StartUp]:
     with ExitStack() as stack:
 
-        def start(name: str = "home", stdout: IO[bytes] | int | None = None, **changes: str) -> Up:
+        def start(
+            name: str = "home",
+            stdout: IO[bytes] | int | None = None,
+            console: str = "--no-console",
+            **changes: str,
+        ) -> Up:
             home, port = tmp_path / name, free_port()
             home.mkdir(exist_ok=True)
             settings = {
@@ -131,7 +136,7 @@ def start_up(tmp_path: Path, environ: dict[str, str]) -> Iterator[StartUp]:
             said = tmp_path / f"said-{port}"
             out = stack.enter_context(said.open("wb")) if stdout is None else stdout
             process = subprocess.Popen(
-                [COMMAND, "up", "--new"],
+                [COMMAND, "up", "--new", console],
                 cwd=tmp_path,
                 env=settings,
                 stdout=out,
@@ -172,9 +177,13 @@ def test_killed_redis_of_up_comes_back_and_nothing_waits(start_up: StartUp) -> N
 
 
 def test_every_killed_part_of_up_comes_back(start_up: StartUp) -> None:
-    up = start_up()
+    console = f"http://127.0.0.1:{free_port()}"
+    up = start_up(console="--console", CONSOLE_BIND=console.removeprefix("http://"))
     up.wait_for(up.is_ready)
+    (link,) = up.wait_for(lambda: re.findall(rf"{console}/invitation/[\w-]+", up.lines()))
+    up.wait_for(lambda: is_good(link))
     for word in (
+        "-m sync_console",
         "-m webhook_gateway",
         "celery -A sync_worker.tasks worker",
         "sync_worker.tasks beat",
@@ -187,6 +196,14 @@ def test_every_killed_part_of_up_comes_back(start_up: StartUp) -> None:
     up.wait_for(up.is_ready)
     assert up.deliver(3) == [200] * 3
     up.wait_for(up.all_held)
+    up.wait_for(lambda: is_good(link))
+
+
+def is_good(page: str) -> bool:
+    try:
+        return requests.get(page, timeout=2).ok
+    except requests.RequestException:
+        return False
 
 
 def test_second_up_in_one_folder_is_refused_with_who_has_it(start_up: StartUp) -> None:

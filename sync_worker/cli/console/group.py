@@ -9,6 +9,7 @@ import click
 
 from sync_worker.cli.lazy import Lazy, LazyGroup
 from sync_worker.core.errors import Misconfigured
+from sync_worker.wiring.single_machine import OF_CONSOLE
 
 USER = {
     "add": Lazy(
@@ -46,7 +47,6 @@ COMMANDS = {
     "user": Lazy("console.group:user", "Who may use the console."),
     "token": Lazy("console.group:token", "Tokens by which programs use the API."),
 }
-NEEDED = ("argon2", "babel", "flask_wtf", "jinja2_fragments")
 
 
 @click.group(
@@ -58,7 +58,7 @@ NEEDED = ("argon2", "babel", "flask_wtf", "jinja2_fragments")
 @click.pass_context
 def console(context: click.Context) -> None:
     """Pages in the browser, at CONSOLE_BIND; needs the [console] extra. Ctrl-C stops it."""
-    if not is_installed():
+    if any(find_spec(name) is None for name in OF_CONSOLE):
         raise Misconfigured(
             "the console is not installed; `pip install 'ratings-sync[console]'` brings it"
         )
@@ -66,11 +66,6 @@ def console(context: click.Context) -> None:
         from sync_console.serve import main
 
         sys.exit(main())
-
-
-def is_installed() -> bool:
-    """Whether the [console] extra is here."""
-    return all(find_spec(name) is not None for name in NEEDED)
 
 
 @click.group(cls=LazyGroup, lazy=USER, epilog="Example: ratings-sync console user add kim")

@@ -8,7 +8,8 @@ from sync_worker.cli.account.options import actor
 from sync_worker.services.access.access import Access, access_over
 from sync_worker.services.access.who import COMMAND, Who
 from sync_worker.wiring import wiring
-from sync_worker.wiring.console import owner_rules, public_url
+from sync_worker.wiring.console import owner_rules
+from sync_worker.wiring.console_entry import public_url
 
 
 def access() -> Access:

@@ -10,7 +10,9 @@ from sync_worker.cli.asking import agree
 from sync_worker.cli.run.stopping import stop_event
 from sync_worker.config import LEDGER_FILE, environment, load_settings
 from sync_worker.runtime.local.line_log import LineLog
+from sync_worker.runtime.local.single_machine import Installation
 from sync_worker.wiring import installation, wiring
+from sync_worker.wiring.console_entry import way_in
 
 
 @click.command()
@@ -28,10 +30,16 @@ from sync_worker.wiring import installation, wiring
     show_default=True,
     help="More than one: PostgreSQL only.",
 )
+@click.option(
+    "--console/--no-console",
+    "with_console",
+    default=True,
+    help="Also pages in the browser, at CONSOLE_BIND, where the [console] extra is installed.",
+)
 @click.option("--new", is_flag=True, help="Begin with a new, empty ledger if this folder has none.")
-def up(flower_port: int | None, workers: int, new: bool) -> None:
-    """Gateway, worker, scheduler and (unless REDIS_URL is set) Redis on this machine; Ctrl-C stops
-    them together.
+def up(flower_port: int | None, workers: int, with_console: bool, new: bool) -> None:
+    """Gateway, worker, scheduler, console and (unless REDIS_URL is set) Redis on this machine;
+    Ctrl-C stops them together.
 
     \b
     Example: ratings-sync up --flower 5555
@@ -40,9 +48,15 @@ def up(flower_port: int | None, workers: int, new: bool) -> None:
     _ask_for_a_new_ledger(environ, is_wanted=new)
     stopped, log = stop_event(), LineLog()
     try:
-        parts = installation(environ, log.say, workers=workers, flower_port=flower_port)
+        parts = installation(
+            environ,
+            log.say,
+            workers=workers,
+            flower_port=flower_port,
+            with_console=with_console,
+        )
         with parts:
-            for line in _addresses(parts.gateway_url, flower_port):
+            for line in _addresses(parts, flower_port):
                 log.write(line)
             parts.watch(stopped.is_set)
     finally:
@@ -63,12 +77,15 @@ def _ask_for_a_new_ledger(environ: Mapping[str, str], *, is_wanted: bool) -> Non
     )
 
 
-def _addresses(gateway: str, flower_port: int | None) -> Iterator[str]:
+def _addresses(parts: Installation, flower_port: int | None) -> Iterator[str]:
     """What a person looks for first."""
+    gateway = parts.gateway_url
     yield f"gateway: {gateway}  (ready: /readyz)"
     yield f"webhooks of Wix:       POST {gateway}/webhooks/wix"
     for connector in wiring().manifests:
         yield f"webhooks of connector: POST {gateway}/webhooks/external/{connector}"
     if flower_port is not None:
         yield f"dashboard (Flower):    http://127.0.0.1:{flower_port}"
+    if parts.has_console:
+        yield from way_in(wiring().settings, wiring().admin.transactions)
     yield "Ctrl-C stops all."

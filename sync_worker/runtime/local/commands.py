@@ -24,6 +24,11 @@ def beat_command(schedule: str) -> list[str]:
     return [*CELERY, "beat", "--schedule", schedule, "--loglevel", "warning", "--pidfile="]
 
 
+def console_command() -> list[str]:
+    """The pages in the browser, at CONSOLE_BIND."""
+    return ["-m", "sync_console"]
+
+
 def flower_command(bind: str | None = None) -> list[str]:
     """The dashboard, with the settings of ``runtime.celery.flower``.
 

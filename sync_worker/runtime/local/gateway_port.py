@@ -1,4 +1,4 @@
-"""The gateway's address on this machine: whether it is free, and whether somebody answers there."""
+"""Addresses on this machine: whether one is free, and whether the gateway answers there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sync_worker.core.errors import Misconfigured
 ASK_SECONDS = 2.0
 
 
-def refuse_taken_port(bind: str) -> None:
+def refuse_taken_port(bind: str, setting: str = "GATEWAY_BIND") -> None:
     """Raises Misconfigured if another program listens there: it would answer in our place.
 
     Other forms than host:port (a socket's path) are left to the gateway itself.
@@ -31,7 +31,7 @@ def refuse_taken_port(bind: str) -> None:
             sock.bind((host, port))
         except OSError as error:
             raise Misconfigured(
-                f"GATEWAY_BIND: {bind} cannot be used ({error.strerror}): stop what listens there,"
+                f"{setting}: {bind} cannot be used ({error.strerror}): stop what listens there,"
                 " or choose another port"
             ) from error
 

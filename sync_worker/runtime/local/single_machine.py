@@ -14,6 +14,7 @@ from types import TracebackType
 from sync_worker.core.errors import Misconfigured
 from sync_worker.runtime.local.commands import (
     beat_command,
+    console_command,
     flower_command,
     gateway_command,
     worker_command,
@@ -43,12 +44,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class MachineSettings:
-    """What the settings say of one machine. ``home``: the state folder."""
+    """What the settings say of one machine.
+
+    ``home``: the state folder; ``console_bind``: of the pages in the browser; empty: none.
+    """
 
     home: Path
     gateway_bind: str
     has_redis: bool
     is_sqlite: bool
+    console_bind: str = ""
 
 
 @dataclass
@@ -120,9 +125,27 @@ class Installation:
         for number in range(1, self.workers + 1):
             commands[f"worker {number}"] = worker_command(f"worker{number}@%h")
         commands["scheduler"] = beat_command(str(self.settings.home / "beat-schedule"))
+        if self._can_have_console():
+            commands["console"] = console_command()
         if self.flower_port is not None:
             commands["flower"] = flower_command(f"127.0.0.1:{self.flower_port}")
         return commands
+
+    def _can_have_console(self) -> bool:
+        """A port that is taken there stops nothing else."""
+        if not self.settings.console_bind:
+            return False
+        try:
+            refuse_taken_port(self.settings.console_bind, "CONSOLE_BIND")
+        except Misconfigured as error:
+            self.say(UP, f"no console: {error.message}")
+            return False
+        return True
+
+    @property
+    def has_console(self) -> bool:
+        """Whether it was started."""
+        return "console" in self.parts
 
     def _run(self, name: str, command: Sequence[str]) -> Child:
         return self.processes.start(name, command, self.environ)

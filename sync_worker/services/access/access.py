@@ -18,7 +18,7 @@ from sync_worker.services.access.forms import Forms
 from sync_worker.services.access.links import Links
 from sync_worker.services.access.logins import Logins
 from sync_worker.services.access.owners import OwnerRules, Owners
-from sync_worker.services.access.people import People
+from sync_worker.services.access.people import People, people_over
 from sync_worker.services.access.sessions import Sessions
 from sync_worker.services.access.tokens import Tokens
 
@@ -48,7 +48,7 @@ def access_over(transactions: Transactions, rules: OwnerRules) -> Access:
     forms = Forms(SqlForms(transactions))
     attempts = SqlAttempts(transactions)
     return Access(
-        People(people, links, sessions, audit),
+        people_over(transactions),
         links,
         sessions,
         Logins(people, links, sessions, forms, attempts, audit),

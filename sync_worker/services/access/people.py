@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from sqlalchemy.exc import IntegrityError
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.ledger.access.links import SqlLinks
 from sync_worker.ledger.access.people import PAGE, Person, SqlPeople
+from sync_worker.ledger.access.sessions import SqlSessions
 from sync_worker.ledger.accounts.audit import SqlAudit
+from sync_worker.ledger.transactions import Transactions
 from sync_worker.services.access.forms import ChangedMeanwhile
 from sync_worker.services.access.links import Links
 from sync_worker.services.access.sessions import Sessions
@@ -126,6 +129,12 @@ class People:
             raise ChangedMeanwhile(
                 f"{found.name} was changed since you opened the page, and is {found.role} now."
             )
+
+
+def people_over(transactions: Transactions) -> People:
+    """Over one database."""
+    links, sessions = Links(SqlLinks(transactions)), Sessions(SqlSessions(transactions))
+    return People(SqlPeople(transactions), links, sessions, SqlAudit(transactions))
 
 
 def _refuse_odd(name: str, role: Role) -> None:
