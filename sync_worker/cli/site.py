@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import click
@@ -23,6 +23,7 @@ from sync_worker.services.accounts.standing import site_account_words
 from sync_worker.services.sites.policies import Policies
 from sync_worker.services.sites.sites import Sites
 from sync_worker.wiring import wiring
+from sync_worker.wiring.secret_keys import locked_sites
 
 
 @click.group()
@@ -132,9 +133,9 @@ def list_sites(
     if as_json:
         print_json([site_document(row) for row in rows])
         return
-    shown = 0
+    shown, locked = 0, locked_sites(wiring().settings, wiring().admin.sealed)
     for row in rows:
-        click.echo(_site_line(row))
+        click.echo(_site_line(row, locked))
         shown, after = shown + 1, row.site.id
     if shown == limit:
         all_of_them = sites.count(whoever(), which)
@@ -152,12 +153,12 @@ def site_document(row: SiteRow) -> dict[str, Any]:
     return known | {"account": row.account} | counts
 
 
-def _site_line(row: SiteRow) -> str:
+def _site_line(row: SiteRow, locked: Container[int]) -> str:
     known = row.site
     ids = f"{known.id}\t{known.state}\t{known.instance_id}\t{known.connector}"
     words = [f"wix_api={known.wix_api}", _differing(known)]
     if not known.has_implicit_account:
-        words.append(f"account={site_account_words(known)}")
+        words.append(f"account={site_account_words(known, locked)}")
     words.append(f"links={row.links} held={row.held} waiting={row.waiting}")
     return f"{ids}\t{' '.join(filter(None, words))}"
 
@@ -181,7 +182,8 @@ def show_site(site_name: str | None, as_json: bool) -> None:
     click.echo(f"  Wix: {found.instance_id}, wix_api={found.wix_api}")
     if not found.has_implicit_account:
         source = found.external_source or "nothing given yet"
-        say(f"  account: {site_account_words(found)}, {source}")
+        locked = locked_sites(wiring().settings, admin.sealed)
+        say(f"  account: {site_account_words(found, locked)}, {source}")
     for field in found.fields:
         click.echo(f"  {field_words(field)}")
     click.echo(f"  policies: {_differing(found) or 'all at their defaults'}")

@@ -90,6 +90,20 @@ def locked(settings: Settings, keys_in_use: Mapping[str, int]) -> Locked:
     return Locked(sum(missing.values()), reason) if missing else Locked()
 
 
+def locked_sites(settings: Settings, sealed: SqlResealing) -> frozenset[int]:
+    """Sites whose account has secrets that do not open with the keys of this process."""
+    in_use = sealed.keys_in_use()
+    # Who only seals cannot tell what others open.
+    seals_alone = settings.secrets_key is None and settings.secrets_sealing_key is not None
+    if seals_alone or not locked(settings, in_use).accounts:
+        return frozenset()
+    try:
+        known = opener(settings).key_ids
+    except Misconfigured:
+        known = frozenset()
+    return sealed.sites_sealed_otherwise(known)
+
+
 def warn_of_locked(settings: Settings, transactions: Transactions) -> None:
     """One line at the start of a process, where it cannot open what accounts gave.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from structlog.testing import capture_logs
 from sync_worker.config import load_settings
 from sync_worker.core.errors import Misconfigured
 from sync_worker.ledger.accounts.sealing import new_key
+from sync_worker.services.accounts.standing import site_account_words, state_words
 from sync_worker.wiring import Wiring
-from sync_worker.wiring.secret_keys import warn_of_locked
+from sync_worker.wiring.secret_keys import locked_sites, warn_of_locked
 from sync_worker.wiring.single_machine import check_all
 
 VALUES = {
@@ -128,3 +130,19 @@ def test_site_whose_shop_left_the_environment_is_told_of(environ: dict[str, str]
     (said,) = checked(without)
     assert "site 1 uses connector woocommerce, and WOO_BASE_URL is not set" in said
     assert checked(environ) == []
+
+
+def test_lists_say_of_an_account_that_it_is_locked(home: Path, environ: dict[str, str]) -> None:
+    """Whose key is lost: it is neither new nor active for whoever has to bring it back."""
+    checked(environ)
+    give(environ)
+    with closing(Wiring(load_settings(environ), environ)) as wiring:
+        assert locked_sites(wiring.settings, wiring.admin.sealed) == frozenset()
+        (home / "secrets_key").rename(home / "elsewhere")
+        locked = locked_sites(wiring.settings, wiring.admin.sealed)
+        (account,) = wiring.accounts.page()
+        site = wiring.admin.sites.find(None)
+        assert state_words(account, site, locked) == "account_locked"
+        assert site_account_words(site, locked) == "account_locked"
+        (home / "secrets_key").write_text(new_key())
+        assert locked_sites(wiring.settings, wiring.admin.sealed) == {site.id}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from sync_worker.cli.account.options import ACCOUNT, the_account
-from sync_worker.cli.account.shown import document, line, say_account
+from sync_worker.cli.account.shown import document, line, locked_now, say_account
 from sync_worker.cli.options import JSON, NUMBER, PAGE_AFTER, PAGE_LIMIT
 from sync_worker.cli.output import print_json, say
 from sync_worker.core.values import AccountState, AuditEntry
@@ -33,15 +33,16 @@ def list_accounts(
         after, limit, connector=connector, state=wanted, is_failing=is_failing
     )
     sites = their_sites(wiring().admin.site_pages, found)
+    locked = locked_now()
     following = found[-1].id if len(found) == limit else None
     if as_json:
-        rows = [document(account, sites[account.site_id]) for account in found]
+        rows = [document(account, sites[account.site_id], locked) for account in found]
         print_json({"accounts": rows, "next_after": following})
         return
     if not found:
         click.echo("no account here; one is given by: ratings-sync account add SITE", err=True)
     for account in found:
-        say(line(account, sites[account.site_id]))
+        say(line(account, sites[account.site_id], locked))
     if following is not None:
         click.echo(f"more: ratings-sync account list --after {following}", err=True)
 

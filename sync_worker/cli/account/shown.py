@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime
 from typing import Any
 
@@ -11,17 +12,27 @@ from sync_worker.cli.output import say
 from sync_worker.core.values import Account, Site, SiteState
 from sync_worker.services.accounts.standing import address_of, state_words, their_sites
 from sync_worker.wiring import wiring
+from sync_worker.wiring.secret_keys import locked_sites
 
 
-def document(account: Account, site: Site | None = None) -> dict[str, Any]:
+def locked_now() -> frozenset[int]:
+    """Sites of which our keys do not open what their account gave."""
+    return locked_sites(wiring().settings, wiring().admin.sealed)
+
+
+def document(
+    account: Account, site: Site | None = None, locked: Container[int] | None = None
+) -> dict[str, Any]:
     """One account for a program."""
+    if locked is None:
+        locked = locked_now()
     site = site or their_sites(wiring().admin.site_pages, [account])[account.site_id]
     return {
         "account": account.public_id,
         "site": account.site_id,
         "site_state": str(site.state),
         "connector": account.connector,
-        "state": state_words(account, site),
+        "state": state_words(account, site, locked),
         "identity": account.identity,
         "settings": dict(account.settings),
         "secrets": list(account.secret_names),
@@ -35,9 +46,9 @@ def document(account: Account, site: Site | None = None) -> dict[str, Any]:
     }
 
 
-def line(account: Account, site: Site) -> str:
+def line(account: Account, site: Site, locked: Container[int]) -> str:
     """One account in a list."""
-    state = state_words(account, site)
+    state = state_words(account, site, locked)
     if _is_at_rest(site):
         state += f" (site {site.state})"
     return f"{account.public_id}  {account.site_id}  {account.connector}  {state}"
@@ -52,7 +63,8 @@ def say_account(account: Account, site: Site | None = None) -> None:
     """All of one account, for people."""
     site = site or their_sites(wiring().admin.site_pages, [account])[account.site_id]
     say(f"account {account.public_id} of site {account.site_id} ({site.instance_id})")
-    say(f"  {account.connector}, {state_words(account, site)}, version {account.version}")
+    state = state_words(account, site, locked_now())
+    say(f"  {account.connector}, {state}, version {account.version}")
     if account.paused_why:
         say(f"  paused: {account.paused_why}")
     if _is_at_rest(site):

@@ -5,7 +5,7 @@ Nothing is opened here. A secret that is given anew meanwhile stays as it was gi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, case, func, select, tuple_, update
@@ -71,6 +71,15 @@ class SqlResealing:
         with self._transactions.read() as connection:
             rows = connection.execute(found.where(_IN_USE).group_by(KEY_ID))
             return {row.key: row.number for row in rows}
+
+    def sites_sealed_otherwise(self, key_ids: Collection[str]) -> frozenset[int]:
+        """Sites whose account has a secret that is sealed for none of these keys."""
+        found = select(account.c.site_id).join(
+            account_secret, account.c.id == account_secret.c.account_id
+        )
+        with self._transactions.read() as connection:
+            rows = connection.execute(found.where(_IN_USE, KEY_ID.not_in(sorted(key_ids))))
+            return frozenset(rows.scalars())
 
 
 def _replace(connection: Connection, old: SealedRow, new: SealedRow) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
+from sync_worker.core.hold_reasons import ACCOUNT_LOCKED
 from sync_worker.core.values import Account, AccountState, Side, Site
 from sync_worker.ledger.administration.site_pages import SitePages
 
@@ -11,17 +12,24 @@ FAILING = "failing"
 AT_WORK = (AccountState.NEW, AccountState.ACTIVE)
 
 
-def state_words(account: Account, site: Site) -> str:
-    """``failing`` while its external system refuses us; else the account's own state."""
+def state_words(account: Account, site: Site, locked: Container[int] = ()) -> str:
+    """``failing`` while its external system refuses us; else the account's own state.
+
+    ``locked``: sites of which our keys do not open what the account gave.
+    """
+    if account.state in AT_WORK and site.id in locked:
+        return ACCOUNT_LOCKED
     if account.state in AT_WORK and Side.EXTERNAL in site.failing:
         return FAILING
     return str(account.state)
 
 
-def site_account_words(site: Site) -> str:
+def site_account_words(site: Site, locked: Container[int] = ()) -> str:
     """The same for a site whose account is not at hand; ``none``: its owner gave none yet."""
     if site.account_state is None:
         return "none"
+    if site.account_state in AT_WORK and site.id in locked:
+        return ACCOUNT_LOCKED
     if site.account_state in AT_WORK and Side.EXTERNAL in site.failing:
         return FAILING
     return str(site.account_state)
