@@ -134,11 +134,15 @@ def _all_of(admin: LedgerAdmin) -> dict[str, Any]:
 def _some_of(admin: LedgerAdmin, bounds: Bounds, set_up: frozenset[str]) -> dict[str, Any]:
     """The same, within bounds."""
     most, sources = bounds.most, bounds.sources
+    door = admin.door_counts.refusing(most, sources)
     sites = admin.standing.some_sites(most, set_up)
+    known = {site.id for site in sites}
+    refusing = admin.standing.of_sources([one.source for one in door])
+    sites = [*sites, *(site for site in refusing if site.id not in known)]
     if bounds.site is not None:
         sites = admin.standing.one_site(bounds.site.id)
     return {
-        "door": admin.door_counts.refusing(most, sources),
+        "door": door,
         "sites": sites,
         "waiting": admin.standing.waiting(most, sources),
         "locked_holds": admin.standing.locked_holds(most),
@@ -217,7 +221,8 @@ def _wix(wiring: Wiring, site: Site) -> RemoteLook | None:
     # An owner's key has no app instance to ask for.
     if wiring.remotes.has_key(site.instance_id):
         return _look("Wix", wiring.remotes.wix_records(site).probe, WIX_DENIED)
-    return _look("Wix", lambda: api.call("get_instance"), WIX_DENIED)
+    look = _look("Wix", lambda: api.call("get_instance"), WIX_DENIED)
+    return None if look is None else replace(look, site=site.id)
 
 
 def _external(wiring: Wiring, connector: str) -> RemoteLook | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sync_worker.core.processes import ProcessKind
+from sync_worker.core.values import AccountState, connector_of
 from sync_worker.ledger.administration.door_counts import DoorSource
 from sync_worker.services.evidence import Evidence
 from sync_worker.services.trouble import Trouble, TroubleKind, since
@@ -12,6 +13,7 @@ from sync_worker.services.trouble import Trouble, TroubleKind, since
 # Anybody may send a forged webhook: where genuine ones came in, one alone says nothing.
 MIN_REFUSALS = 3
 EXPIRED = "expired"
+IN_USE = (AccountState.NEW, AccountState.ACTIVE)
 NOT_SIGNED = frozenset({"DecodeError", "no_key"})
 
 
@@ -22,9 +24,11 @@ def refused_webhooks(evidence: Evidence) -> Iterator[Trouble]:
         for process in evidence.processes
         if process.kind is ProcessKind.GATEWAY and process.is_alive
     ]
+    accounts = {site.source: site.id for site in evidence.sites if site.account in IN_USE}
     for source in evidence.door:
-        if source.source in evidence.sources and _is_deaf(source, min(started, default=0.0)):
-            yield _trouble(source, evidence.now)
+        is_ours = source.source in evidence.sources or source.source in accounts
+        if is_ours and _is_deaf(source, min(started, default=0.0)):
+            yield _trouble(source, evidence.now, accounts.get(source.source))
 
 
 def _is_deaf(source: DoorSource, started_at: float) -> bool:
@@ -37,10 +41,13 @@ def _is_deaf(source: DoorSource, started_at: float) -> bool:
     return source.refusals >= MIN_REFUSALS or not has_accepted
 
 
-def _trouble(source: DoorSource, now: float) -> Trouble:
+def _trouble(source: DoorSource, now: float, site: int | None) -> Trouble:
+    """``site``: whose account it is; ``None``: the environment's, or Wix."""
     who = "Wix" if source.source == "wix" else source.source
+    if site is not None:
+        who = f"site {site} ({connector_of(source.source)})"
     count = "one" if source.refusals == 1 else f"{source.refusals}"
-    why, next_step = _reason(source, who)
+    why, next_step = _reason(source, who, site)
     return Trouble(
         TroubleKind.WEBHOOKS_REFUSED,
         f"every webhook of {who} is refused{since(source.refusing_since, now)} ({count} so far):"
@@ -51,12 +58,13 @@ def _trouble(source: DoorSource, now: float) -> Trouble:
     )
 
 
-def _reason(source: DoorSource, who: str) -> tuple[str, str]:
+def _reason(source: DoorSource, who: str, site: int | None) -> tuple[str, str]:
     """Why they are refused, and what to do."""
+    connector = connector_of(source.source)
     if source.refused_result == "unreadable":
         return (
             f"signed well, but not in the form of its manifest ({source.refused_reason})",
-            f"capture one, and `ratings-sync connector check {source.source} --delivery FILE`",
+            f"capture one, and `ratings-sync connector check {connector} --delivery FILE`",
         )
     if source.refused_reason == EXPIRED:
         return (
@@ -71,6 +79,12 @@ def _reason(source: DoorSource, who: str) -> tuple[str, str]:
             why,
             "copy the public key from your app's dashboard (Webhooks) into WIX_PUBLIC_KEY, and"
             " start the gateway again",
+        )
+    if site is not None:
+        return (
+            "they are not signed with the secret that its account gave",
+            f"`ratings-sync account set {site} NAME` gives the secret that its shop signs with, or"
+            " its owner sets the one that we have in the shop",
         )
     return (
         "they are not signed with the secret that its manifest names",

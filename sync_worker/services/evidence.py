@@ -36,11 +36,13 @@ class RemoteLook:
     """A cheap read of one remote that failed.
 
     ``is_refused``: it does not accept our credentials; ``said``: what it, or the network, said.
+    ``site``: the one that was asked for; the credentials of an app are the same on all of them.
     """
 
     remote: str
     said: str
     is_refused: bool = False
+    site: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

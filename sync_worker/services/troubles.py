@@ -163,6 +163,15 @@ def paused_sites(evidence: Evidence) -> Iterator[Trouble]:
 
 def remotes_away(evidence: Evidence) -> Iterator[Trouble]:
     for look in evidence.remotes:
+        if look.is_refused and look.site is not None:
+            yield Trouble(
+                TroubleKind.REMOTE_REFUSES,
+                f"{look.remote} refuses our credentials for site {look.site}: {look.said}",
+                "is the app still installed there? if its owner has removed it: `ratings-sync site"
+                f" remove --site {look.site}`; if other sites are refused, too, correct the app's"
+                " secret in .env or in its file, and start the processes again",
+            )
+            continue
         if look.is_refused:
             yield Trouble(
                 TroubleKind.REMOTE_REFUSES,

@@ -94,6 +94,12 @@ class SqlStanding:
             rows = [*rows, *connection.execute(_standings().where(~in_trouble).limit(1))]
         return [_to_standing(row) for row in rows]
 
+    def of_sources(self, sources: Collection[str]) -> list[SiteStanding]:
+        """Those whose external deliveries come from one of these."""
+        its = site.c.external_source.in_(sorted(sources))
+        with self._transactions.read() as connection:
+            return [_to_standing(row) for row in connection.execute(_standings().where(its))]
+
     def one_site(self, site_id: int) -> list[SiteStanding]:
         """That one, if it is there."""
         with self._transactions.read() as connection:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sync_worker.core.values import AccountState, SiteState
+from sync_worker.ledger.administration.door_counts import DoorSource
 from sync_worker.ledger.administration.standing import SiteStanding
-from sync_worker.services.evidence import Evidence
+from sync_worker.services.evidence import Evidence, RemoteLook
 from sync_worker.services.trouble import TroubleKind
 from sync_worker.services.troubles import MAX_OF_A_KIND, shortened, troubles
 
@@ -85,3 +86,35 @@ def test_revoked_account_of_a_site_that_stays_is_told() -> None:
         " wait"
     )
     assert "`ratings-sync account add 2 --connector woocommerce`" in found[1].next_step
+
+
+def test_account_all_of_whose_webhooks_are_refused_is_a_trouble() -> None:
+    """One that has ended is none: nobody gives it another secret."""
+    source = "woocommerce/a"
+    refused = DoorSource(
+        source,
+        accepted_at=None,
+        refused_at=9.0,
+        refused_result="rejected",
+        refused_reason="bad_signature",
+        refusals=5,
+        refusing_since=5.0,
+        refused_ago=1.0,
+    )
+    deaf = a_site(2, AccountState.ACTIVE, source=source)
+    found = troubles(Evidence(now=10.0, sites=[a_site(1), deaf], door=[refused]))
+    (trouble,) = (one for one in found if one.kind is TroubleKind.WEBHOOKS_REFUSED)
+    assert trouble.sentence.startswith("every webhook of site 2 (woocommerce) is refused")
+    assert "account set 2 NAME" in trouble.next_step
+    assert trouble.source == source
+    ended = a_site(2, AccountState.REVOKED, source=source)
+    told = troubles(Evidence(now=10.0, sites=[a_site(1), ended], door=[refused]))
+    assert TroubleKind.WEBHOOKS_REFUSED not in [one.kind for one in told]
+
+
+def test_refusal_of_wix_names_the_site_that_was_asked_for() -> None:
+    look = RemoteLook("Wix", "the token endpoint does not accept us", is_refused=True, site=7)
+    found = troubles(Evidence(now=0.0, sites=[a_site(7)], remotes=[look]))
+    (refused,) = (one for one in found if one.kind is TroubleKind.REMOTE_REFUSES)
+    assert refused.sentence.startswith("Wix refuses our credentials for site 7: ")
+    assert refused.next_step.startswith("is the app still installed there?")
