@@ -70,7 +70,8 @@ def change_secrets(connection: Connection, account_id: int, change: AccountChang
     """Put secrets on file; the value before counts on for as long as it was asked."""
     until = ledger_now() + change.keep_old_seconds
     rotated = change.sealed if change.rotated is None else change.rotated
-    for name, sealed in change.sealed.items():
+    # In the order of whoever seals them anew: two that wait for each other would never end.
+    for name, sealed in sorted(change.sealed.items()):
         is_kept = name in rotated and change.keep_old_seconds > 0
         given = insert_into(connection, account_secret).values(
             account_id=account_id, name=name, sealed=sealed, changed_at=ledger_now()
@@ -117,10 +118,11 @@ def wipe_secrets(connection: Connection, account_id: int) -> None:
 
 def kind_of_change(old: Account, new: Account) -> str:
     """The word for a change in the audit."""
+    is_paused_anew = old.state is not new.state or old.paused_why != new.paused_why
+    if new.state is AccountState.PAUSED and is_paused_anew:
+        return "account.pause"
     if old.state is new.state:
         return "account.set"
-    if new.state is AccountState.PAUSED:
-        return "account.pause"
     if old.state is AccountState.PAUSED:
         return "account.resume"
     return "account.activate"

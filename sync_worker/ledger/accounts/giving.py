@@ -26,9 +26,11 @@ from sync_worker.ledger.onboarding.tables import (
     entity_proposal,
     onboarding,
 )
-from sync_worker.ledger.statements.runs import ABANDONED, RUNNING, end_run
+from sync_worker.ledger.statements.runs import ABANDONED, DONE, RUNNING, end_run
 from sync_worker.ledger.statements.sites import from_field
 from sync_worker.ledger.tables import entity_map, field_map, inbox, link, run, site
+
+ANOTHER_SHOP = "the site has another shop now"
 
 
 def refuse_what_crosses_sites(
@@ -157,7 +159,10 @@ def _forget_shop(connection: Connection, site_id: int) -> None:
     is_sweep = run.c.kind.in_([str(kind) for kind in RunKind])
     its_open = (run.c.site_id == site_id) & is_sweep & (run.c.state == RUNNING)
     for run_id in connection.execute(select(run.c.id).where(its_open)).scalars().all():
-        end_run(connection, run_id, ABANDONED, "the site has another shop now")
+        end_run(connection, run_id, ABANDONED, ANOTHER_SHOP)
+    # What was compared was the shop before: the site counts as never compared.
+    ended = (run.c.site_id == site_id) & is_sweep & (run.c.state == DONE)
+    connection.execute(update(run).where(ended).values(state=ABANDONED, reason=ANOTHER_SHOP))
 
 
 def refuse_second_account(connection: Connection, site_id: int) -> None:

@@ -193,8 +193,11 @@ class Accounts:
     def pause(
         self, account: Account, why: str, actor: str, *, version: int | None = None
     ) -> Account:
-        """Its deliveries are kept and wait, until it is resumed."""
+        """Its deliveries are kept and wait, until it is resumed; again for another reason."""
         refuse_revoked(account)
+        is_stale = version not in (None, account.version)
+        if (account.state, account.paused_why) == (AccountState.PAUSED, why) and not is_stale:
+            return account
         change = AccountChange(state=AccountState.PAUSED, paused_why=why)
         return self._changed(account, change, actor, version, why)
 

@@ -21,6 +21,7 @@ from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.settings import SettingSpec
 
 MAX_PART = 200  # a longer one is known by its hash
+MAX_IDENTITY = 512  # characters, as the ledger holds them
 DEFAULT_PORTS = frozenset({None, 80, 443})
 LOOKS_LIKE_A_HOST = re.compile(r"[^\s/@]+\.[^\s/@.]{2,}(:[0-9]+)?(/.*)?")
 
@@ -35,7 +36,7 @@ def identity_of(
     specs = {spec.name: spec for spec in manifest.settings}
     parts = dict(_parts_of(before))
     parts |= {
-        name: _part(manifest.id, specs[name], values[name])
+        name: _part(manifest, specs[name], values[name])
         for name in manifest.account_identity
         if name in values
     }
@@ -61,11 +62,13 @@ def _parts_of(identity: str | None) -> Iterator[tuple[str, str]]:
         yield name, part
 
 
-def _part(connector: str, spec: SettingSpec, value: str) -> str:
+def _part(manifest: Manifest, spec: SettingSpec, value: str) -> str:
     if spec.kind == "secret":
-        return _hash(connector, value)
+        return _hash(manifest.id, value)
     part = _readable(value)
-    return part if len(part) <= MAX_PART else _hash(connector, part)
+    # Whatever the others are, all of them fit.
+    share = MAX_IDENTITY // len(manifest.account_identity) - len(f"{spec.name}=\n")
+    return part if len(part) <= min(MAX_PART, share) else _hash(manifest.id, part)
 
 
 def _readable(value: str) -> str:

@@ -233,6 +233,9 @@ def test_what_another_shop_told_ends_unread(fleet: Fleet, connector: str) -> Non
     fleet.ledger.inbox.hold([waiting], "unknown_entity", hold_key="product 17")
     fleet.admin.proposals.replace(site.id, [ProposedPair(WIX_ENTITY, EXTERNAL_ENTITY, "id")])
     fleet.admin.onboarding.note(site.id, "dry_run", "done", "with the wrong shop", ACTOR)
+    whole = fleet.ledger.sweeps.begin(site.id, RunKind.SWEEP)
+    assert whole is not None
+    fleet.ledger.sweeps.end(whole)
     sweep = fleet.ledger.sweeps.begin(site.id, RunKind.DRY_RUN)
     assert sweep is not None
     fleet.store.revoke(wrong.public_id, ACTOR, "that was the wrong shop")
@@ -247,6 +250,9 @@ def test_what_another_shop_told_ends_unread(fleet: Fleet, connector: str) -> Non
     assert {str(row.payload) for row in rows} == {"{}"}
     assert proposals == 0
     assert fleet.admin.onboarding.steps(site.id) == {}
+    # The run that had ended compared the wrong shop.
+    (standing,) = fleet.admin.standing.sites()
+    assert not standing.is_compared
     assert fleet.ledger.sweeps.begin(site.id, RunKind.POLL) is not None
     assert right.identity == "right-shop"
 
@@ -483,3 +489,13 @@ def test_two_sites_of_one_connector_have_their_own_inbox_and_turn(fleet: Fleet) 
     fleet.store.change(accounts[0].public_id, AccountChange(state=AccountState.PAUSED), actor=ACTOR)
     with fleet.ledger.transactions.read() as connection:
         assert active_sites(connection) == [(sites[1].id, accounts[1].source)]
+
+
+def test_second_pause_is_a_pause_in_the_audit(fleet: Fleet) -> None:
+    given = fleet.give(fleet.site())
+    for why in ("holidays", "moving"):
+        pause = AccountChange(state=AccountState.PAUSED, paused_why=why)
+        fleet.store.change(given.public_id, pause, actor=ACTOR)
+    fleet.store.change(given.public_id, AccountChange(sealed={"token": "two"}), actor=ACTOR)
+    said = [entry.what for entry in fleet.store.audit.of_account(given.id, None, 3)]
+    assert said == ["account.set", "account.pause", "account.pause"]

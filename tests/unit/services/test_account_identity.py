@@ -7,7 +7,7 @@ import pytest
 from sync_worker.manifest.loader import SHIPPED, load_manifest
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.source.resolving import Placeholders
-from sync_worker.services.accounts.identity import identity_of
+from sync_worker.services.accounts.identity import MAX_IDENTITY, identity_of
 
 IDENTITIES = {
     "bigcommerce": ("store_hash",),
@@ -82,3 +82,18 @@ def test_secret_is_known_again_by_its_hash_alone() -> None:
     assert first == again != other
     assert "sk_1" not in str(first)
     assert identity_of(shipped("okendo"), {"user_id": "sk_1"}) != first
+
+
+def test_identity_of_many_long_parts_fits_its_column() -> None:
+    """PostgreSQL refuses what is longer; a part that is not given anew stays what it was."""
+    small = shipped("own-service")
+    text = next(one for one in small.settings if one.kind == "url")
+    names = ("one", "two", "three")
+    settings = tuple(text.model_copy(update={"name": name, "kind": "text"}) for name in names)
+    manifest = small.model_copy(update={"settings": settings, "account_identity": names})
+    values = {name: f"{name}-{'x' * 190}" for name in names}
+    identity = identity_of(manifest, values)
+    assert identity is not None
+    assert len(identity) <= MAX_IDENTITY
+    assert identity_of(manifest, {"one": values["one"]}, identity) == identity
+    assert identity_of(manifest, values | {"two": "another"}) != identity
