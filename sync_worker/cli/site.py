@@ -21,7 +21,7 @@ from sync_worker.manifest.manifest import Manifest
 from sync_worker.services.accounts.environment import refuse_shop_of_account
 from sync_worker.services.accounts.standing import site_account_words
 from sync_worker.services.sites.policies import Policies
-from sync_worker.services.sites.sites import Sites
+from sync_worker.services.sites.sites import Sites, pause_words
 from sync_worker.wiring import wiring
 from sync_worker.wiring.secret_keys import locked_sites
 
@@ -175,10 +175,13 @@ def show_site(site_name: str | None, as_json: bool) -> None:
     admin = wiring().admin
     found = admin.sites.find(site_name)
     learned = admin.sites.learned(found.id)
+    pause = Sites(admin).one(whoever(), found.id).pause
     if as_json:
-        print_json({"site": found, "learned": learned})
+        print_json({"site": found, "learned": learned, "pause": pause})
         return
     click.echo(f"site {found.id}: {found.connector}, {found.state}")
+    if pause is not None:
+        say(f"  {pause_words(pause, admin.questions.now())}")
     click.echo(f"  Wix: {found.instance_id}, wix_api={found.wix_api}")
     if not found.has_implicit_account:
         source = found.external_source or "nothing given yet"

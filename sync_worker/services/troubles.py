@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from sync_worker.core.values import SiteState
+from sync_worker.ledger.administration.standing import SiteStanding
 from sync_worker.services.account_troubles import (
     locked_accounts,
     paused_accounts,
@@ -144,13 +145,15 @@ def redis_away(evidence: Evidence) -> Iterator[Trouble]:
 
 def paused_sites(evidence: Evidence) -> Iterator[Trouble]:
     words = {
-        SiteState.PAUSED: "is paused: its ratings wait",
+        SiteState.PAUSED: "is paused",
         SiteState.RECOVERY: "is in recovery: no delete crosses, and no sweep begins",
     }
     for site in evidence.sites:
         if site.state not in words:
             continue
         what, next_step = words[site.state], f"`ratings-sync site resume --site {site.id}`"
+        if site.state is SiteState.PAUSED:
+            what = f"is paused{_until_and_why(site, evidence.now)}: its ratings wait"
         if site.state is SiteState.RECOVERY and site.is_changed and not site.is_compared:
             what = "has changed its API of Wix: no delete crosses, and no sweep begins"
             next_step = (
@@ -159,6 +162,11 @@ def paused_sites(evidence: Evidence) -> Iterator[Trouble]:
             )
         sentence = f"site {site.id} ({site.connector}) {what}"
         yield Trouble(TroubleKind.PAUSED, sentence, next_step, source=site.source)
+
+
+def _until_and_why(site: SiteStanding, now: float) -> str:
+    until = "" if site.rests_until is None else f" until {at(site.rests_until, now)}"
+    return until + (f" ({site.rests_why})" if site.rests_why else "")
 
 
 def remotes_away(evidence: Evidence) -> Iterator[Trouble]:

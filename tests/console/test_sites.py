@@ -59,6 +59,9 @@ def test_site_is_paused_for_a_while_and_resumed_and_both_are_noted(
         page.get_by_role("button", name="Resume the site").click()
         expect(told).to_contain_text(f"Site {site.id} goes on.")
         expect(page.get_by_role("button", name="Pause the site")).to_be_visible()
+        page.goto(f"/audit?site={site.id}")
+        expect(page.get_by_text(WHY)).to_be_visible()
+        expect(page.get_by_text("some admin").nth(2)).to_be_visible()
     assert console.ground.admin.sites.find(str(site.id)).state is SiteState.ACTIVE
     entries = SqlAudit(console.ground.admin.transactions).of_site(site.id)[:2]
     assert [(entry.what, entry.actor, entry.why) for entry in entries] == [

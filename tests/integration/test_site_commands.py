@@ -20,6 +20,10 @@ def shell(tmp_path: Path) -> Shell:
 def test_site_is_paused_for_a_while_or_until_it_is_resumed(shell: Shell) -> None:
     told = shell.good("site", "pause", "--until", "2h", "--why", "the shop moves")
     assert re.fullmatch(r"site 1: paused until \d{4}-\d\d-\d\d \d\d:\d\d UTC\n", told)
+    shown = shell.good("site", "show")
+    assert re.search(r"  paused by .+ since .+, until .+: the shop moves\n", shown)
+    (told,) = [one for one in shell.how()["troubles"] if one["kind"] == "paused"]
+    assert re.search(r"is paused until .+ \(the shop moves\): its ratings wait", told["sentence"])
     assert shell.good("site", "pause") == "site 1: paused\n"
     shell.store(reason="site_paused")
     assert shell.good("site", "resume") == "site 1: active, 1 deliveries released\n"

@@ -19,6 +19,7 @@ from sync_worker.ledger.transactions import Transactions, insert_into, ledger_no
 
 UNKNOWN_SOURCE = "(unknown)"  # requests for a path or a connector that there is not
 HOUR_SECONDS = 3600.0
+DAY_SECONDS = 86_400.0
 KEPT_DAYS = 30.0
 
 
@@ -103,13 +104,20 @@ class SqlDoorCounts:
             return [DoorSource(**row._mapping) for row in rows]
 
     def some(self, most: int, sources: Collection[str] | None = None) -> list[DoorSource]:
-        """Those that are silent for the longest; ``sources``: of these alone."""
+        """Those that are silent for the longest, of those that were heard within ``KEPT_DAYS``.
+
+        ``sources``: of these alone.
+        """
         ago = (ledger_now() - door_source.c.refused_at).label("refused_ago")
-        found = select(door_source, ago).where(door_source.c.source != UNKNOWN_SOURCE)
+        young = ledger_now() - KEPT_DAYS * DAY_SECONDS
+        is_heard = (door_source.c.accepted_at > young) | (door_source.c.refused_at > young)
+        is_known = door_source.c.source != UNKNOWN_SOURCE
+        found = select(door_source, ago).where(is_known, is_heard)
         if sources is not None:
             found = found.where(door_source.c.source.in_(sorted(sources)))
+        silent = door_source.c.accepted_at.asc().nulls_first()
         with self._transactions.read() as connection:
-            rows = connection.execute(found.order_by(door_source.c.accepted_at).limit(most))
+            rows = connection.execute(found.order_by(silent).limit(most))
             return [DoorSource(**row._mapping) for row in rows]
 
     def counts(self, hours: int) -> dict[tuple[str, str, str], int]:

@@ -12,6 +12,7 @@ from sync_worker.core.hold_reasons import ACCOUNT_LOCKED
 from sync_worker.core.ports.inbox import CREATE_ACCEPTED, RATE_LIMITED
 from sync_worker.core.values import AccountState, InboxState, IntentState, SiteState
 from sync_worker.ledger.accounts.tables import account
+from sync_worker.ledger.console.pause_rows import site_pause
 from sync_worker.ledger.statements.inbox import OPEN
 from sync_worker.ledger.statements.runs import DONE, RUNNING, is_whole
 from sync_worker.ledger.tables import inbox, intent, run, site
@@ -26,6 +27,7 @@ class SiteStanding:
     given, ``None`` without one; ``is_given``: that one is not revoked, or the environment's
     settings. ``revoked_at``: in seconds since 1970, ``None``: it is not revoked.
     ``source``: of what its external side sends; ``instance_id``: of what Wix sends.
+    ``rests_until``, ``rests_why``: of a pause that has an end or a reason.
     """
 
     id: int
@@ -40,6 +42,8 @@ class SiteStanding:
     source: str = ""
     instance_id: str = ""
     revoked_at: float | None = None
+    rests_until: float | None = None
+    rests_why: str = ""
 
     @property
     def is_of_environment(self) -> bool:
@@ -190,8 +194,12 @@ def _standings() -> Select[Any]:
         account.c.state.label("account_state"),
         account.c.paused_why,
         account.c.revoked_at,
+        site_pause.c.until,
+        site_pause.c.why,
     )
-    return found.select_from(site).outerjoin(account, its_own).order_by(site.c.id)
+    its_pause = site_pause.c.site_id == site.c.id
+    joined = found.select_from(site).outerjoin(account, its_own).outerjoin(site_pause, its_pause)
+    return joined.order_by(site.c.id)
 
 
 def _is_in_trouble(known: Collection[str]) -> Any:
@@ -225,4 +233,6 @@ def _to_standing(row: Any) -> SiteStanding:
         source=row.external_source or "",
         instance_id=row.instance_id,
         revoked_at=row.revoked_at,
+        rests_until=row.until,
+        rests_why=row.why or "",
     )

@@ -35,11 +35,12 @@ class MapLine:
 
 @dataclass(frozen=True, slots=True)
 class WaitingThing:
-    """A thing that is not mapped, and how many deliveries wait for that."""
+    """A thing that is not mapped, and how many deliveries wait for that; ``place``: its group."""
 
     side: Side
     name: str
     waiting: int
+    place: str = ""
 
 
 class SqlMaps:
@@ -77,7 +78,8 @@ class SqlMaps:
         asked = select(some.c.hold_key).where(some.c.hold_key.startswith("entity:"))
         with self._transactions.read() as connection:
             counted = Counter(connection.execute(asked).scalars())
-        return [_thing(key, number) for key, number in counted.most_common(MAX_THINGS)]
+        most_wanted = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+        return [_thing(key, number) for key, number in most_wanted[:MAX_THINGS]]
 
     def find(self, site_id: int, wix_id: str, external_id: str) -> list[Entity]:
         """The maps of a site with these ids; an empty one does not matter."""
@@ -131,5 +133,8 @@ def _in_use(words: str, who: str) -> str:
 
 
 def _thing(key: str, number: int) -> WaitingThing:
-    _, side, *names = key.split(":")
-    return WaitingThing(Side(side), "/".join(filter(None, names)), number)
+    """Out of a hold key: the id comes last, and may have any sign in it."""
+    _, side, names = key.split(":", 2)
+    groups = 2 if side == Side.WIX else 1
+    *place, name = names.split(":", groups)
+    return WaitingThing(Side(side), name, number, "/".join(filter(None, place)))

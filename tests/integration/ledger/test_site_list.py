@@ -191,9 +191,11 @@ def test_things_that_wait_for_a_map_are_told_most_wanted_first(fleet: Fleet) -> 
     for _ in range(2):
         fleet.hold("instance-1", "entity:wix:reviews:stores:beans")
     fleet.hold("instance-1", "contact:email:abc")
+    fleet.hold("instance-1", "entity:external:food:SKU:7")
     fleet.hold("instance-2", "entity:wix:reviews:stores:rice")
     waiting = SqlMaps(fleet.admin.transactions).waiting(fleet.admin.sites.find("1"))
-    assert [(one.name, one.waiting) for one in waiting] == [
-        ("reviews/stores/beans", 2),
-        ("reviews/stores/oats", 1),
+    assert [(one.place, one.name, one.waiting) for one in waiting] == [
+        ("reviews/stores", "beans", 2),
+        ("food", "SKU:7", 1),
+        ("reviews/stores", "oats", 1),
     ]
