@@ -16,7 +16,7 @@ from babel.dates import format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from flask import Flask, g, request
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from sync_console.web.parts import session_of_request
 from sync_worker.services.access.masking import masked
@@ -47,6 +47,17 @@ def gettext(message: str) -> str:
 
 def ngettext(one: str, many: str, count: int) -> str:
     return _catalogue(language()).ngettext(one, many, count)
+
+
+def shown(message: str, **values: object) -> Markup | str:
+    """A text of a page, with values in it. Also one that is put together: it may hold anything."""
+    text = gettext(message)
+    return escape(text) % values if values else text
+
+
+def shown_many(one: str, many: str, num: int, **values: object) -> Markup:
+    """A text of a page about so many; ``num`` is a value of it."""
+    return escape(ngettext(one, many, num)) % {"num": num, **values}
 
 
 def marked(message: str) -> str:
@@ -85,5 +96,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.add_extension("jinja2.ext.i18n")
     install = app.jinja_env.install_gettext_callables  # type: ignore[attr-defined]  # of the extension
     install(gettext, ngettext, newstyle=True)
+    # In place of Jinja's own, which take a text for safe markup, and each % for a place in it.
+    app.jinja_env.globals.update({"_": shown, "gettext": shown, "ngettext": shown_many})
     app.jinja_env.globals.update(when=when, language=language)
     app.jinja_env.filters["masked"] = masked
