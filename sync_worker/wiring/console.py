@@ -37,6 +37,7 @@ from sync_worker.telemetry.logs import set_up_logs
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.console_entry import public_url
 from sync_worker.wiring.databases import Databases
+from sync_worker.wiring.held import HeldParts
 from sync_worker.wiring.redis_parts import RedisParts
 from sync_worker.wiring.sweeps import NoBell
 
@@ -92,6 +93,10 @@ class ConsoleParts:
                 settings.grafana_url,
             )
         )
+
+    @cached_property
+    def held_parts(self) -> HeldParts:
+        return HeldParts(self.settings, self.connectors, self.admin)
 
     @cached_property
     def sites(self) -> Sites:

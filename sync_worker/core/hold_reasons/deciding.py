@@ -147,7 +147,7 @@ REASONS = (
     HoldReason(
         "delete_brake",
         "Very many deletes at once",
-        "Deletes to one side within an hour reached max(20, 5 % of the live links).",
+        "Deletes to one side within an hour reached 20, or 5 % of the links if more.",
         (
             "If it was meant: release, at most so many an hour. If not: find out what deleted"
             " them, restore them there, then release."

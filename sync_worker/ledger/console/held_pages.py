@@ -12,15 +12,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Integer, Select, cast, func, literal, select, union_all
 
-from sync_worker.core.values import Delivery, Site
+from sync_worker.core.values import Delivery, Side, Site
 from sync_worker.ledger.administration.held import to_time
 from sync_worker.ledger.console.held_facts import RatingFacts, facts_of
 from sync_worker.ledger.console.held_filter import HELD, HeldFilter, held_by_source
 from sync_worker.ledger.rows import to_delivery
 from sync_worker.ledger.site_cache import SiteCache
-from sync_worker.ledger.tables import inbox
+from sync_worker.ledger.tables import history, inbox
 from sync_worker.ledger.transactions import Transactions, is_sqlite
 
+# Lines of the history that tell of a value brought across.
+CROSSINGS = ("create", "update", "delete")
 MAX_COUNTED = 1000  # of a reason; there may be more
 PAGE = 50
 DAYS = 14
@@ -98,6 +100,12 @@ class SqlHeldPages:
         with self._transactions.read() as connection:
             return list(connection.execute(_ordered(which, [inbox.c.id], after, limit)).scalars())
 
+    def last_crossed(self, site_id: int | None) -> datetime | None:
+        """When a value was last brought across; ``None``: none that is still in the history."""
+        with self._transactions.read() as connection:
+            at = connection.execute(_last_crossed(site_id)).scalar()
+        return None if at is None else to_time(at)
+
     def waiting_for(self, reason: str, hold_key: str | None) -> Counted:
         """So many wait for the same thing or person."""
         if hold_key is None:
@@ -158,6 +166,23 @@ def _ordered(
     if newest:
         number = number.desc()
     return select(together).order_by(number).limit(limit)
+
+
+def _last_crossed(site_id: int | None) -> Select[Any]:
+    """Of a site by one step in an index for each side and kind; of all by the newest lines."""
+    if site_id is None:
+        newest = select(history.c.at, history.c.what).order_by(history.c.id.desc())
+        some = newest.limit(MAX_COUNTED).subquery()
+        return select(func.max(some.c.at)).where(some.c.what.in_(CROSSINGS))
+    ways = [
+        select(func.max(history.c.at).label("at")).where(
+            history.c.site_id == site_id, history.c.side == str(side), history.c.what == what
+        )
+        for side in Side
+        for what in CROSSINGS
+    ]
+    found = union_all(*ways).subquery()
+    return select(func.max(found.c.at))
 
 
 def _count(which: HeldFilter, reason: str) -> Any:

@@ -29,6 +29,8 @@ from sync_worker.services.held.values import (
     Released,
 )
 
+__all__ = ["HeldFilter", "HeldService"]
+
 LOOKED_AT = 500  # of a group, in one look ahead
 BATCH = 400  # in one transaction
 MAX_AT_ONCE = 10_000  # with one press of a button
@@ -135,6 +137,11 @@ class HeldService:
             refused_with(story),
             story.history,
         )
+
+    def last_crossed(self, who: Who, which: HeldFilter) -> datetime | None:
+        """When a value was last brought across, of the site or of all."""
+        site = self._scoped(who, which, Right.LOOK).site
+        return self._pages.last_crossed(site.id if site is not None else None)
 
     def what_became(self, who: Who, number: int) -> str:
         """Of one that is not held any more: what somebody did with it, or how it stands."""

@@ -1,0 +1,183 @@
+"""What people do with held ones: release, drop, and give what is missing."""
+
+from __future__ import annotations
+
+from flask import Blueprint, g, request, url_for
+from werkzeug.exceptions import BadRequest
+from werkzeug.wrappers import Response
+
+from sync_console.pages.held_asked import filter_of, group_url
+from sync_console.web.actions import act, typed_count, why
+from sync_console.web.parts import needs, needs_fresh_login, parts
+from sync_console.web.words import gettext as _
+from sync_console.web.words import ngettext
+from sync_worker.core.errors import Misconfigured
+from sync_worker.core.hold_reasons import UNCONFIRMED_DELETES, Way, hold_reason
+from sync_worker.core.values import EntityRef, Side
+from sync_worker.services.access.forms import ChangedMeanwhile
+from sync_worker.services.access.who import Right
+from sync_worker.services.deciding.refusals import (
+    DecisionRefused,
+    NotPossible,
+    UnknownRating,
+)
+from sync_worker.services.held.values import Released
+
+held_acts = Blueprint("acts", __name__)
+MAX_AT_ONCE = 1000  # with one press of a button, as many as the page counts
+ROW = "/held/<int(max=9223372036854775807):number>"
+
+
+@held_acts.post(f"{ROW}/release")
+@needs(Right.RELEASE)
+def release(number: int) -> Response:
+    def do() -> str:
+        which = filter_of(numbers=[number])
+        return _released(parts().held_parts.held.release(g.who, which, why()), [number])
+
+    return act(do, _back_to_group())
+
+
+@held_acts.post(f"{ROW}/drop")
+@needs(Right.RELEASE)
+def drop(number: int) -> Response:
+    def do() -> str:
+        which = filter_of(numbers=[number])
+        return _dropped(parts().held_parts.held.drop(g.who, which, why()), [number])
+
+    return act(do, _back_to_group())
+
+
+@held_acts.post(f"{ROW}/map")
+@needs(Right.MAP)
+def give_product(number: int) -> Response:
+    other = EntityRef(_field("entity_id", 256), _field("group", 128))
+    # One of the proposals; the field is for any other.
+    if request.form.get("choice"):
+        entity_id, _sign, of_group = request.form["choice"].partition("\n")
+        other = EntityRef(entity_id[:256], of_group[:128])
+
+    def do() -> str:
+        return parts().held_parts.mending.map_product(g.who, number, other, why()).words
+
+    return act(do, _back_to_group())
+
+
+@held_acts.post(f"{ROW}/contact")
+@needs(Right.MAP)
+def give_contact(number: int) -> Response:
+    def do() -> str:
+        given = parts().held_parts.mending.add_contact(
+            g.who, number, _field("contact_id", 64), _field("address", 320), why()
+        )
+        return given.words
+
+    return act(do, _back_to_group())
+
+
+@held_acts.post(f"{ROW}/choose")
+@needs(Right.DECIDE)
+def choose(number: int) -> Response:
+    """Both sides are to show what one of them shows."""
+    word = request.form.get("side", "")
+    if word not in tuple(Side):
+        raise BadRequest(_("Say which side is right."))
+    side = Side(word)
+
+    def do() -> str:
+        try:
+            parts().decisions.choose_side(g.who, [number], side, why())
+        except (UnknownRating, NotPossible) as unknown:
+            raise Misconfigured(str(unknown)) from None
+        except DecisionRefused as refused:
+            raise ChangedMeanwhile(str(refused)) from None
+        told = _("Wix is right") if side is Side.WIX else _("The other side is right")
+        return f"{told}: {_('a worker brings both sides there within seconds.')}"
+
+    return act(do, _back_to_group())
+
+
+@held_acts.post("/held/<reason>/chosen")
+@needs(Right.RELEASE)
+def release_chosen(reason: str) -> Response:
+    numbers = [int(word) for word in request.form.getlist("number")[:500] if _is_number(word)]
+
+    def do() -> str:
+        if not numbers:
+            return _("Nothing was chosen, so nothing was released.")
+        which = filter_of(reason, numbers)
+        return _released(parts().held_parts.held.release(g.who, which, why()), numbers)
+
+    return act(do, group_url(reason))
+
+
+@held_acts.post("/held/<reason>/release")
+@needs(Right.RELEASE)
+def release_group(reason: str) -> Response:
+    if hold_reason(reason).way is Way.CONFIRM and typed_count() is None:
+        raise BadRequest(_("Type how many it is about: what is sent then cannot be taken back."))
+    if reason in UNCONFIRMED_DELETES:
+        needs_fresh_login()
+
+    def do() -> str:
+        limit = typed_count() or MAX_AT_ONCE
+        which = filter_of(reason)
+        return _released(parts().held_parts.held.release(g.who, which, why(), limit))
+
+    return act(do, group_url(reason))
+
+
+@held_acts.post("/held/<reason>/drop")
+@needs(Right.RELEASE)
+def drop_group(reason: str) -> Response:
+    count = typed_count()
+    if not count:
+        raise BadRequest(_("Type how many it is about: what is dropped is not done."))
+
+    def do() -> str:
+        return _dropped(
+            parts().held_parts.held.drop(g.who, filter_of(reason), why(), min(count, MAX_AT_ONCE))
+        )
+
+    return act(do, group_url(reason))
+
+
+def _released(done: Released, meant: list[int] | None = None) -> str:
+    number = len(done.numbers)
+    _refuse_late(number, meant)
+    told = ngettext("%(num)d goes on now.", "%(num)d go on now.", number) % {"num": number}
+    return f"{told} {_more(done)}".strip()
+
+
+def _dropped(done: Released, meant: list[int] | None = None) -> str:
+    number = len(done.numbers)
+    _refuse_late(number, meant)
+    told = ngettext("%(num)d is dropped.", "%(num)d are dropped.", number) % {"num": number}
+    return f"{told} {_more(done)}".strip()
+
+
+def _more(done: Released) -> str:
+    return _("More are held for the same; press again for the next ones.") if done.is_more else ""
+
+
+def _refuse_late(number: int, meant: list[int] | None) -> None:
+    """Raises ChangedMeanwhile: of what somebody meant, nothing is held any more."""
+    if number or not meant:
+        return
+    raise ChangedMeanwhile(parts().held_parts.held.what_became(g.who, meant[0]))
+
+
+def _back_to_group() -> str:
+    """The list that somebody came from."""
+    reason = request.form.get("reason", "")
+    if not reason or not reason.replace("_", "").isalnum():
+        return url_for("held.index")
+    return url_for("held.group", reason=reason)
+
+
+def _field(name: str, most: int) -> str:
+    return request.form.get(name, "").strip()[:most]
+
+
+def _is_number(word: str) -> bool:
+    return word.isascii() and word.isdecimal() and len(word) <= 18
