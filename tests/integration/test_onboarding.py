@@ -57,7 +57,12 @@ def states(progress: Progress) -> dict[str, str]:
 def test_steps_go_on_to_the_first_that_needs_a_person(shop: Shop) -> None:
     """What is done stays done for another process, and each yes goes one step further."""
     progress = service(shop).go_on(shop.site, ME)
-    done = dict.fromkeys(("installed", "account", "probe", "webhooks", "catalogues"), "done")
+    done = dict.fromkeys(("installed", "account", "probe"), "done")
+    later = dict.fromkeys(("catalogues", "pairs", "scale", "dry_run", "start"), "to_do")
+    # Nobody has said that the webhooks were made, and none has come.
+    assert states(progress) == {**done, "webhooks": "waits", **later}, progress
+    progress = service(shop).go_on(shop.site, ME, [Step.WEBHOOKS])
+    done |= dict.fromkeys(("webhooks", "catalogues"), "done")
     later = dict.fromkeys(("scale", "dry_run", "start"), "to_do")
     assert states(progress) == {**done, "pairs": "waits", **later}, progress
     assert "2 pairs to confirm: 1 by name, 1 by sku" in progress.line(Step.PAIRS).words
@@ -81,10 +86,18 @@ def test_steps_go_on_to_the_first_that_needs_a_person(shop: Shop) -> None:
     assert told[:3] == ["onboard.start", "onboard.scale", "onboard.pairs"]
 
 
+def test_first_webhook_that_comes_says_that_they_are_made(shop: Shop) -> None:
+    shop.wiring.admin.hook_states.note_heard(shop.site.external_source)
+    progress = service(shop).go_on(shop.site, ME)
+    assert progress.line(Step.WEBHOOKS).state is StepState.DONE
+    assert progress.following is not None
+    assert progress.following.step is Step.PAIRS
+
+
 def test_failed_step_says_why_and_succeeds_once_it_is_mended(shop: Shop) -> None:
     shop.box.wix.catalog.version, before = "V2_CATALOG", shop.box.wix.catalog.version
     try:
-        progress = service(shop).go_on(shop.site, ME)
+        progress = service(shop).go_on(shop.site, ME, [Step.WEBHOOKS])
     finally:
         shop.box.wix.catalog.version = before
     assert progress.following is not None

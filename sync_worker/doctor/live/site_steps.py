@@ -16,6 +16,7 @@ from sync_worker.doctor.live.pace import Patience
 from sync_worker.doctor.remotes import external_checks, wix_checks
 from sync_worker.reconcile.pace import Pace
 from sync_worker.reconcile.reconcile import Reconcile
+from sync_worker.services.accounts.standing import current_address
 from sync_worker.services.onboarding.onboarding import LiveSteps, Onboarding
 from sync_worker.services.onboarding.products import Products
 from sync_worker.services.onboarding.steps import Result, StepState
@@ -51,10 +52,28 @@ class _Live:
         return result
 
     def webhooks(self, site: Site) -> Result:
-        """Registered, or what to paste where."""
-        if self.wiring.accounts.store.of_site(site.id) is not None:
-            return _result_of([check for check in self._checks(site) if check.name == WEBHOOKS])
-        return Result(StepState.DONE, self._by_hand(site))
+        """Registered, or what to paste where: then a person says yes, or a first one has come."""
+        manifest = self.wiring.connectors.code_of(site.connector).code
+        account = self.wiring.accounts.store.of_site(site.id)
+        if account is not None:
+            checks = [check for check in self._checks(site) if check.name == WEBHOOKS]
+            result = _result_of(checks)
+        else:
+            result = Result(StepState.DONE, self._by_hand(site))
+        if manifest.webhook is None or result.state is not StepState.DONE:
+            return result
+        # Workers make those of an account where they know the gateway's address; those of the
+        # environment's shop a command makes.
+        is_ours = account is not None and bool(self.wiring.settings.gateway_public_url)
+        if is_ours and manifest.webhook.manage is not None:
+            return result
+        # What has come may have come to an address that ends.
+        if account is not None and current_address(account) != account.public_id:
+            return Result(StepState.WAITS, result.words)
+        state = self.wiring.admin.hook_states.of(site.external_source)
+        if state is not None and state.heard_ago is not None:
+            return result
+        return Result(StepState.WAITS, result.words)
 
     def _checks(self, site: Site) -> Iterator[Check]:
         account = self.wiring.accounts.store.of_site(site.id)

@@ -34,7 +34,7 @@ class StepState(StrEnum):
 
 OVER = frozenset({StepState.DONE, StepState.SKIPPED})
 # What only a person can say yes to.
-ASKS = (Step.PAIRS, Step.SCALE, Step.START)
+ASKS = (Step.WEBHOOKS, Step.PAIRS, Step.SCALE, Step.START)
 # No site can do without these.
 NEVER_SKIPPED = frozenset({Step.INSTALLED, Step.ACCOUNT, Step.START})
 
