@@ -154,11 +154,16 @@ class FleetOfSites:
         one.shop.rate_on_wix(everybody, 1 + number % 5)
         one.shop.rate_outside(f"visitor{round_}@shop{one.shop.number}.example.com", 5 - number % 5)
 
-    def add_all(self, count: int) -> float:
-        """So many accounts, each of which is rated in at once; seconds until all were added."""
+    def add_all(self, count: int, per_second: float | None = None) -> float:
+        """So many accounts, each of which is rated in at once; seconds until all were added.
+
+        ``per_second``: no more than so many; ``None``: as fast as they can be added.
+        """
         started = time.monotonic()
         with self._noting():
-            for _ in range(count):
+            for number in range(count):
+                if per_second is not None:
+                    time.sleep(max(0.0, started + number / per_second - time.monotonic()))
                 self.rate_both_ways(self.add())
             added = time.monotonic() - started
             wait_for(lambda: all(one.seconds for one in self.served), 2 * SERVED_SECONDS)
