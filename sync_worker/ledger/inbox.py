@@ -317,7 +317,7 @@ def _owner(connection: Connection, sites: SiteCache, inbox_id: int) -> Site | No
 def _stored(connection: Connection, delivery: NewDelivery, made: Any) -> Stored:
     """``made``: its row; ``None`` if it has a twin."""
     while made is None:
-        twin = connection.execute(deliveries.twin_of(delivery)).scalar()
+        twin = deliveries.absorb(connection, delivery)
         if twin is not None:
             return Stored(twin, is_duplicate=True)
         # A run took the twin of a thin delivery between our two statements: now it is news.

@@ -354,6 +354,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     # tests/simulation/test_sites.py
     "remotes by account": ((world_module, "source_of_account", _by_connector),),
     "deliveries of an ended account": ((MemoryState, "follow_account", _never),),
+    "look for what a twin absorbed": ((MemoryState, "_absorb", _nothing),),
     "site by account": ((MemoryState, "site_of", _site_of_connector),),
     # tests/simulation/test_words_held.py
     "words of a record out of sight": ((writing, "shown_after", _only_what_is_seen),),

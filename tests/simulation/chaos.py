@@ -229,6 +229,19 @@ SCENES |= {
     ),
 }
 SCENES |= PLATFORMS
+# Each doorbell rings twice, at once, for workers who are all awake: they have one delivery in
+# hand together, at every step of it. Some people are strangers when they rate.
+AWAKE = Options(
+    STORM, workers=5, rings=2, people=3, strangers=2, bursts=0.2, acts=8, sends_ids=False
+)
+SCENES |= {
+    "all workers at one delivery, calm": replace(AWAKE, faults=CALM),
+    "all workers at one delivery": AWAKE,
+    "all workers at one delivery, no revisions outside": replace(AWAKE, external=NO_REVISION),
+    "all workers at one delivery, contacts merge and people ask to be forgotten": replace(
+        AWAKE, sends_ids=True, people=4, strangers=0, merges=0.12, erasures=0.08, acts=14
+    ),
+}
 # Wix Reviews: the owner, the site's rules, the moderators outside and visitors who vote take turns.
 REVIEWS = Options(
     STORM,

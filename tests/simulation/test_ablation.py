@@ -46,6 +46,10 @@ BY_CHANCE = {
     "fence": ("pauses beyond the lease only", range(200)),
     "adopting a duplicate": ("storm", range(50)),
     "shadowing": ("woocommerce", range(50)),
+    "look for what a twin absorbed": (
+        "all workers at one delivery, calm, nothing dropped, no sweep",
+        range(60),
+    ),
     "look at what was buried meanwhile": ("calm, nothing dropped, no sweep", range(300)),
 }
 # Mechanism: (what covers it, the scene, the seeds to look through with both off).

@@ -155,6 +155,7 @@ class MemoryState:
     def store(self, delivery: NewDelivery) -> Stored:
         twin = self._twin_of(delivery)
         if twin is not None:
+            self._absorb(self.rows[twin], delivery)
             return Stored(twin, is_duplicate=True)
         inbox_id = len(self.rows) + 1
         stored = Delivery(inbox_id, delivery, received_at=datetime.fromtimestamp(self.now(), UTC))
@@ -173,6 +174,12 @@ class MemoryState:
             if row.delivery.state is InboxState.NEW and told_name == name:
                 return inbox_id
         return None
+
+    def _absorb(self, row: InboxRow, new: NewDelivery) -> None:
+        """Of a sender without ids it may tell of a later edit: then only a look serves for both."""
+        told, its = [(one.revision, one.sequence, one.payload) for one in (row.delivery.new, new)]
+        if new.dedupe_id is None and told != its:
+            row.delivery = replace(row.delivery, must_read=True)
 
     def release_row(self, inbox_id: int) -> None:
         """Back to ``new``, to be read afresh; a held link that it belongs to is live again."""

@@ -79,7 +79,9 @@ def _put(
 
 def _open_again(connection: Connection, link_id: int | None, new: NewDelivery) -> tuple[int, str]:
     """The delivery that the inbox knows already."""
-    twin = connection.execute(twin_of(new).add_columns(inbox.c.state, inbox.c.reason)).one()
+    found = twin_of(new).add_columns(inbox.c.state, inbox.c.reason)
+    # Locked: a worker may be about to end it.
+    twin = connection.execute(found.with_for_update()).one()
     # A person has to release it, or its key is still to be found; else the run looks at it again.
     if twin.state == str(InboxState.HELD) and (link_id is None or twin.reason in STANDS_BY):
         return int(twin.id), str(twin.reason)

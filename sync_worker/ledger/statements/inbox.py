@@ -219,6 +219,23 @@ def twin_of(new: NewDelivery) -> Any:
     )
 
 
+def absorb(connection: Connection, new: NewDelivery) -> int | None:
+    """The row that serves for a delivery, too; ``None`` if a run has taken it just now."""
+    found = twin_of(new)
+    if new.dedupe_id is not None:
+        known: int | None = connection.execute(found).scalar()
+        return known
+    columns = (inbox.c.revision, inbox.c.sequence, inbox.c.payload, inbox.c.must_read)
+    row = connection.execute(found.add_columns(*columns)).first()
+    told = (new.revision, new.sequence, dict(new.payload))
+    if row is None or row.must_read or (row.revision, row.sequence, row.payload) == told:
+        return None if row is None else int(row.id)
+    # It tells of an earlier edit: only a look at the record serves for both.
+    is_free = (inbox.c.id == row.id) & (inbox.c.state == str(InboxState.NEW))
+    marked = connection.execute(update(inbox).where(is_free).values(must_read=True))
+    return int(row.id) if marked.rowcount else None
+
+
 def is_untouched(delivery: Delivery) -> bool:
     """From a door, and no look at it has left a trace yet."""
     is_fresh = (

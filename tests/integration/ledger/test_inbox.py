@@ -58,6 +58,14 @@ class TestInbox:
         ground.ledger.links.attach(first.inbox_id, ground.key)
         assert not ground.ledger.inbox.store(thin).is_duplicate
 
+    def test_thin_delivery_that_tells_of_more_makes_its_twin_a_hint(self, ground: Ground) -> None:
+        """Its revision and content are those of an edit before; a repetition tells nothing new."""
+        inbox_id = ground.stored(1, dedupe_id=None)
+        ground.stored(1, dedupe_id=None)
+        assert not ground.ledger.inbox.open_delivery(inbox_id)[0].must_read
+        assert ground.stored(2, dedupe_id=None) == inbox_id
+        assert ground.ledger.inbox.open_delivery(inbox_id)[0].must_read
+
     def test_thin_delivery_waits_beside_the_twin_that_came_since(self, ground: Ground) -> None:
         """The remote is down: both are tried again, and the first counts what failed."""
         taken = ground.stored(dedupe_id=None)

@@ -16,6 +16,8 @@ from tests.simulation.world.talk import some_texts
 from tests.twins.memory_people import MemoryPeople
 from tests.twins.memory_remote import MemoryRemote
 
+BURST = 8  # more than one look serves for, see ports.inbox.CROWD
+
 
 class Crowd:
     """Some of them turn out to be one, and some ask to be forgotten.
@@ -38,6 +40,7 @@ class Crowd:
         self._remotes, self._contacts, self._post = remotes, contacts, post
         self.merged: list[tuple[Person, Person]] = []
         self.erased: list[Person] = []
+        self.strangers = [one for one in persons if str(one.contact_id) not in contacts.contacts]
         self._said = 0
 
     # -- who is who
@@ -57,7 +60,8 @@ class Crowd:
         """Each person once, however many contacts were merged into one; without those who asked to
         be forgotten.
         """
-        there = [one for one in self._persons if one not in self.erased]
+        gone = [*self.erased, *self.strangers]
+        there = [one for one in self._persons if one not in gone]
         return [one for one in there if self.lives_as(one) == one]
 
     def ratings_of(self, side: Side, entity: EntityRef, person: Person) -> list[Record]:
@@ -88,6 +92,16 @@ class Crowd:
         del self._contacts.contacts[str(person.contact_id)]
         self._post.tell_of_contact(Change.CONTACT_DELETED, person, {}, privacy=True)
 
+    def introduce(self, person: Person) -> None:
+        """Wix comes to know somebody, who may have rated outside before."""
+        self.strangers.remove(person)
+        self._contacts.add(str(person.contact_id), person.email)
+        self._post.tell_of_contact(Change.CONTACT_CHANGED, person, {"email": person.email})
+
+    def introduce_all(self) -> None:
+        for person in list(self.strangers):
+            self.introduce(person)
+
     # -- what they do
 
     def act(self) -> None:
@@ -98,6 +112,9 @@ class Crowd:
             return
         if len(living) > 1 and self._chance.happens(self._options.erasures):
             self.erase(random.choice(living))
+            return
+        if self.strangers and self._chance.happens(0.15):
+            self.introduce(random.choice(self.strangers))
             return
         if self._chance.happens(self._options.moves):
             self._moves_a_record()
@@ -114,12 +131,16 @@ class Crowd:
         side = random.choice(list(Side))
         entity = random.choice(self._entities)[0 if side is Side.WIX else 1]
         person = random.choice([one for one in self._persons if one not in self.erased])
+        # On Wix nobody rates whom it does not know.
+        if person in self.strangers:
+            side, entity = Side.EXTERNAL, random.choice(self._entities)[1]
         if side is Side.WIX:
             person = self.lives_as(person)
-        try:
-            self._rates_or_changes(side, entity, person)
-        except (Duplicate, Gone):
-            return
+        for _ in range(BURST if self._chance.happens(self._options.bursts) else 1):
+            try:
+                self._rates_or_changes(side, entity, person)
+            except (Duplicate, Gone):
+                return
 
     def _rates_or_changes(self, side: Side, entity: EntityRef, person: Person) -> None:
         random, remote = self._chance.random, self._remotes[side]

@@ -111,6 +111,10 @@ class Options:
     leaves_out: bool = False  # so is this, on Wix
     normalises: bool = False
     workers: int = 3
+    rings: int = 1  # how often each doorbell rings
+    sends_ids: bool = True  # whether deliveries from outside have ids of their own
+    strangers: int = 0  # of the people, those whom Wix comes to know as time goes by
+    bursts: float = 0.0  # chance that a rating is changed many times at once
     merges: float = 0.0  # chance that an act is a merge of two contacts
     erasures: float = 0.0  # chance that an act is the privacy request of a person
     # Chance that the owner gives an external record to another person or thing

@@ -129,7 +129,7 @@ class Post:
         return NewDelivery(
             side=event.side,
             source=source,
-            dedupe_id=event_id,
+            dedupe_id=event_id if is_wix or self._options.sends_ids else None,
             change=Change(event.change),
             remote_id=event.record.remote_id,
             payload=payload,

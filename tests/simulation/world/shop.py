@@ -139,9 +139,10 @@ class Shop:
 
     def _person(self, number: int) -> Person:
         email = f"person{number}@example.com"
-        self.people.add(f"contact-{number}", email)
-        contact = Contact(f"contact-{number}", email)
-        self._common.ledger.directory.save_contact(self.site.id, contact)
+        if number < self.options.people - self.options.strangers:
+            self.people.add(f"contact-{number}", email)
+            contact = Contact(f"contact-{number}", email)
+            self._common.ledger.directory.save_contact(self.site.id, contact)
         return Person(contact_id=f"contact-{number}", email=email, name="P")
 
     def act(self) -> None:

@@ -153,7 +153,7 @@ class World:
         return self.cpu
 
     def ring(self, inbox_ids: Sequence[int]) -> None:
-        self.queue += inbox_ids
+        self.queue += [*inbox_ids] * self.options.rings
 
     def _step(self, place: str) -> None:
         """Called by a worker at each port call: hands over to the world, which may crash or pause
@@ -307,7 +307,7 @@ class World:
             if happens(faults.refuse):
                 remote.refused_until = self.now + random.uniform(1.0, 120.0)
         if happens(0.2):
-            self.queue += self.ledger.inbox.due(20)
+            self.ring(self.ledger.inbox.due(20))
             self.probe()
 
     def all_remotes(self) -> list[MemoryRemote]:
@@ -359,7 +359,7 @@ class World:
             self.notice_clock()
             self._show()
             self.probe()
-            self.queue += self.ledger.inbox.due(100)
+            self.ring(self.ledger.inbox.due(100))
         raise AssertionError("the world did not come to rest")
 
     def _restore(self, owner: Owner) -> None:
@@ -389,6 +389,9 @@ class World:
         that was interrupted.
         """
         self.chance.faults = CALM
+        self.drain()
+        for shop in self.shops:
+            shop.crowd.introduce_all()
         self.drain()
         self.recover_accounts()
         for shop in self.shops:
