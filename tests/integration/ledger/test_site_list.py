@@ -172,12 +172,13 @@ def test_map_is_removed_unless_a_rating_uses_it(fleet: Fleet) -> None:
     ]
     fleet.admin.mappings.import_entities(site, pairs)
     first, second = maps.page(1)
-    known = {"site_id": 1, "entity_id": first.entity.id, "contact_id": "ada", "state": "buried"}
-    with fleet.engine.begin() as connection:
-        connection.execute(insert(link).values(**known))
+    for people, words in (("ada", "a rating is linked by it"), ("bob", "2 ratings are linked")):
+        known = {"site_id": 1, "entity_id": first.entity.id, "contact_id": people}
+        with fleet.engine.begin() as connection:
+            connection.execute(insert(link).values(**known, state="buried"))
+        with pytest.raises(Misconfigured, match=words):
+            maps.remove(1, first.entity.id, "grace")
     assert [line.is_used for line in maps.page(1)] == [True, False]
-    with pytest.raises(Misconfigured, match="a rating is linked by it"):
-        maps.remove(1, first.entity.id, "grace")
     maps.remove(1, second.entity.id, "grace", "a mistake")
     assert [line.entity.wix.entity_id for line in maps.page(1)] == ["p-1"]
     with pytest.raises(Misconfigured, match="has no map"):
