@@ -207,12 +207,14 @@ def _enable_hooks_of(sources: Sequence[str]) -> str:
 
 def _enable_hooks(source: str) -> list[str]:
     """The topics whose webhooks were enabled again."""
+    started = time.monotonic()
     check = worker().check_hooks(source)
     worker().hook_states.note_check(
         source,
         working=len(check.working),
         missing=len(check.missing),
         brought_back=len(check.brought_back),
+        took_seconds=time.monotonic() - started,
     )
     for hook in check.brought_back:
         log.warning("hook_enabled_again", source=source, topic=hook.topic)

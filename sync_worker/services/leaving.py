@@ -8,13 +8,13 @@ revoked ──▶ our webhooks are taken away ──▶ its secrets are wiped
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from sync_worker.core.errors import Held, Misconfigured, Permanent, Transient
-from sync_worker.core.values import Account
+from sync_worker.core.values import Account, AccountAddress
 from sync_worker.ledger.accounts.store import SqlAccountStore
 from sync_worker.remotes.external.hooks import ExternalHooks
 
@@ -45,6 +45,9 @@ class Farewells:
         Raises Transient while its shop does not answer, Held while its secrets do not open.
         """
         removed, reason = 0, ""
+        # Hooks may be left at those whose day is over, too.
+        over = map(AccountAddress, self.accounts.addresses_over(leaver.public_id))
+        leaver = replace(leaver, addresses=(*leaver.addresses, *over))
         try:
             removed = sum(len(hooks.remove()) for hooks in self.hooks_of(leaver))
         # It lets nobody do that, or refuses us already.

@@ -301,6 +301,26 @@ def test_hooks_are_made_for_new_accounts_and_for_new_addresses(
     assert hook_shop.urls_of("t-one") == [f"{base}/{one.public_id}", f"{base}/{fresh}"]
     assert checked(work, states) == []
     assert len(hook_shop.urls_of("t-two")) == 1
+    # Its day is over: what is left there would be answered 404 for ever.
+    with ground.engine.begin() as connection:
+        over = "UPDATE account_address SET valid_until = 1 WHERE valid_until IS NOT NULL"
+        connection.exec_driver_sql(over)
+    work.upkeep.check_hooks(one.source)
+    assert hook_shop.urls_of("t-one") == [f"{base}/{fresh}"]
+    assert ground.store.addresses_over(one.public_id) == []
+
+
+def test_change_during_a_look_is_not_missed(
+    with_hooks: AtWork, hook_shop: HookShop, server: RemoteServer
+) -> None:
+    """A look takes as long as a shop does; what was given meanwhile it has not seen."""
+    work, ground = with_hooks, with_hooks.ground
+    states = SqlHookStates(ground.ledger.transactions)
+    one = ground.add("one", url=server.url, **FAST)
+    states.note_check(one.source, working=1, missing=0, brought_back=0, took_seconds=60.0)
+    assert work.upkeep.hooks_changed() == [one.source]
+    states.note_check(one.source, working=1, missing=0, brought_back=0)
+    assert work.upkeep.hooks_changed() == []
 
 
 def test_hook_that_we_made_signs_with_the_new_secret(

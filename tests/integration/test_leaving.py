@@ -129,10 +129,11 @@ def shop(
     served.stop()
 
 
-def test_hooks_of_a_leaver_go_and_then_its_secrets(shop: Shop) -> None:
+@pytest.mark.parametrize("kept_seconds", [0.0, 3600.0])
+def test_hooks_of_a_leaver_go_and_then_its_secrets(shop: Shop, kept_seconds: float) -> None:
     """Under each address that it had; another account's of the same shop stay, and strangers'."""
     leaver, neighbour = shop.give(1), shop.give(2)
-    fresh = shop.accounts.rotate_address(leaver.public_id, 3600, "ada")
+    fresh = shop.accounts.rotate_address(leaver.public_id, kept_seconds, "ada")
     for address in (leaver.public_id, fresh, neighbour.public_id):
         shop.hook(f"shop/{address}")
     shop.hook("another-app")

@@ -65,6 +65,16 @@ def holds_address(address: str) -> Any:
     return (account.c.id == its_id.scalar_subquery()) & is_in_use
 
 
+def addresses_over(connection: Connection, public_id: str) -> list[str]:
+    """Webhook addresses of an account whose time is over: hooks of ours may be there still."""
+    found = (
+        select(account_address.c.address)
+        .join(account, account.c.id == account_address.c.account_id)
+        .where(account.c.public_id == public_id, account_address.c.valid_until <= ledger_now())
+    )
+    return list(connection.execute(found).scalars())
+
+
 def read_sealed(connection: Connection, account_id: int) -> Mapping[str, SealedSecret]:
     """The sealed secrets of an account, by name; without values whose time is over."""
     until = account_secret.c.previous_until

@@ -45,6 +45,7 @@ from sync_worker.ledger.accounts.giving import (
 from sync_worker.ledger.accounts.moving import move_some
 from sync_worker.ledger.accounts.reading import (
     account_in_use,
+    addresses_over,
     holds_address,
     known_account,
     read_account,
@@ -139,6 +140,11 @@ class SqlAccountStore:
         )
         with self._transactions.read() as connection:
             return read_accounts(connection, found)
+
+    def addresses_over(self, public_id: str) -> list[str]:
+        """Webhook addresses of an account whose time is over."""
+        with self._transactions.read() as connection:
+            return addresses_over(connection, public_id)
 
     def counter(self) -> int:
         """The number of the last change of any account."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, or_, select, update
 
 from sync_worker.core.hold_reasons import ACCOUNT_LOCKED, ACCOUNT_PAUSED, FOR_AN_ACCOUNT
 from sync_worker.core.values import AccountState, InboxState, Site, SiteState
 from sync_worker.ledger.accounts.moving import move_some
-from sync_worker.ledger.accounts.tables import account
+from sync_worker.ledger.accounts.reading import addresses_over
+from sync_worker.ledger.accounts.tables import account, account_address
 from sync_worker.ledger.administration.held import release_reasons
 from sync_worker.ledger.administration.hook_states import last_try
 from sync_worker.ledger.process_tables import hook_state, site_fault
@@ -74,6 +75,18 @@ class SqlAccountUpkeep:
             connection.execute(
                 new.on_conflict_do_update(index_elements=["source"], set_={"made_with": mark})
             )
+
+    def addresses_over(self, source: str) -> list[str]:
+        """Webhook addresses of the account that is a source whose time is over."""
+        with self._transactions.read() as connection:
+            return addresses_over(connection, source.partition("/")[2])
+
+    def forget_address(self, address: str) -> None:
+        """One whose time is over, and at which nothing of ours is left."""
+        is_over = account_address.c.valid_until <= ledger_now()
+        gone = delete(account_address).where(account_address.c.address == address, is_over)
+        with self._transactions.write() as connection:
+            connection.execute(gone)
 
     def take_up_sites_of_before(self) -> list[Site]:
         """Sites that a process of the version before has made get their source, where it is free.

@@ -57,11 +57,22 @@ class SqlHookStates:
         with self._transactions.write() as connection:
             _put(connection, source, {"heard_at": ledger_now()})
 
-    def note_check(self, source: str, *, working: int, missing: int, brought_back: int) -> None:
-        """A look at the hooks of a connector; ``brought_back``: those that had been disabled."""
+    def note_check(
+        self,
+        source: str,
+        *,
+        working: int,
+        missing: int,
+        brought_back: int,
+        took_seconds: float = 0.0,
+    ) -> None:
+        """A look at the hooks of a connector; ``brought_back``: those that had been disabled.
+
+        ``took_seconds``: an account that was changed meanwhile is looked at again.
+        """
         known = self.of(source)
         values: dict[str, Any] = {
-            "checked_at": ledger_now(),
+            "checked_at": ledger_now() - took_seconds,
             "working": working,
             "missing": missing,
         }

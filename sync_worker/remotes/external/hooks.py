@@ -61,7 +61,11 @@ class ExternalHooks:
             )
         self._manifest, self._webhook = manifest, manifest.webhook
         self._manage: Manage = manifest.webhook.manage
-        self._calls = ExternalCalls(manifest, http)
+        self._http, self._calls = http, ExternalCalls(manifest, http)
+
+    def at(self, address: str) -> ExternalHooks:
+        """Those at another address of the same account."""
+        return ExternalHooks(self._manifest, self._http, address)
 
     def ours(self) -> list[HookState]:
         """Hooks that lead to this connector's address, at whatever host."""

@@ -62,6 +62,9 @@ class AccountUpkeep:
         """
         hooks = self._remotes.hooks(source)
         check, base = hooks.check(), self._settings.gateway_public_url.rstrip("/")
+        # Nothing is told in between only if the new ones are there first.
+        if not check.missing and hooks.can_replace:
+            self._leave_old_addresses(source, hooks)
         is_outdated = self._is_outdated(source, hooks, check)
         can_make = is_outdated or (bool(check.missing) and bool(base))
         if not can_make or not self._claim(f"hooks:{source}", CLAIM_SECONDS):
@@ -73,6 +76,14 @@ class AccountUpkeep:
             log.info("hooks_made", source=source, topics=list(check.missing))
         self._ledger().note_hooks_made_with(source, hooks.made_with)
         return hooks.check()
+
+    def _leave_old_addresses(self, source: str, hooks: ExternalHooks) -> None:
+        """Our hooks at addresses whose day is over go: each call of theirs is answered 404."""
+        for address in self._ledger().addresses_over(source):
+            removed = hooks.at(address).remove()
+            self._ledger().forget_address(address)
+            if removed:
+                log.info("hooks_of_old_address_removed", source=source, hooks=len(removed))
 
     def _is_outdated(self, source: str, hooks: ExternalHooks, check: HookCheck) -> bool:
         """Whether hooks sign with another secret than the account has now.
