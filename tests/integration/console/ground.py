@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from flask import Flask
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from sync_console.app import create_app
@@ -20,6 +21,7 @@ from sync_console.web.sessions import form_secret
 from sync_worker.config import load_settings
 from sync_worker.ledger.access.sessions import OwnerOf
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
+from sync_worker.ledger.tables import inbox, metadata, site
 from sync_worker.services.access.secrets import new_secret
 from sync_worker.services.access.who import COMMAND, Role
 from sync_worker.wiring.console import ConsoleParts
@@ -116,6 +118,23 @@ class Ground:
     def site(self, instance_id: str = "instance-1", connector: str = "own-service") -> int:
         """The number of a new site."""
         return self.admin.sites.add(instance_id, connector, ())[0].id
+
+    def everything_of(self, site_id: int) -> str:
+        """All rows of a site, and all deliveries, as a text."""
+        found = []
+        with self.parts.transactions.read() as connection:
+            for table in metadata.sorted_tables:
+                if table.name.startswith("console_") or table.name == "audit":
+                    continue
+                rows = select(table)
+                if "site_id" in table.c:
+                    rows = rows.where(table.c.site_id == site_id)
+                elif table is site:
+                    rows = rows.where(site.c.id == site_id)
+                elif table is not inbox:
+                    continue
+                found.append(f"{table.name}: {connection.execute(rows).all()}")
+        return "\n".join(found)
 
     def _session(self, role: Role, site_id: int | None) -> str:
         sessions = self.parts.access.sessions
