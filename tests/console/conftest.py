@@ -36,7 +36,8 @@ def console(
     """The console over a ledger that all tests of the session share: each makes its own sites."""
     url = f"sqlite:///{shutil.copy(sqlite_template, tmp_path_factory.mktemp('console'))}"
     bind = f"127.0.0.1:{free_port()}"
-    with ground_over(url, CONSOLE_BIND=bind) as ground:
+    ancestors = "http://localhost:*"  # in the place of Wix's: another site than 127.0.0.1
+    with ground_over(url, CONSOLE_BIND=bind, CONSOLE_FRAME_ANCESTORS=ancestors) as ground:
         server = create_server(ground.app, listen=bind, threads=4)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
