@@ -65,6 +65,11 @@ def _reworded(kind: str, facts: Mapping[str, Any]) -> str:
             return "is missing"
         case "literal_error":
             return f"is one of {facts['expected']}"
+        case "string_pattern_mismatch" if str(facts["pattern"]).startswith("^https?://"):
+            return (
+                "is not in its form: an address such as https://shop.example.org/path, without a"
+                " user or password before the host, and without ? or #"
+            )
         case "string_pattern_mismatch":
             return f"is not in its form, {facts['pattern']}; see docs/connectors.md"
         case "union_tag_invalid":

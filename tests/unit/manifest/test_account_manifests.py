@@ -89,6 +89,11 @@ def test_secret_that_rotates_has_the_value_before_where_it_is_given(tmp_path: Pa
     [
         ("base_url", "one.example.org", "base_url (Address) is an address"),
         ("base_url", "https://one.example.org/?a=b", "is not in its form"),
+        (
+            "base_url",
+            "https://ada:pw@one.example.org",
+            "without a user or password before the host",
+        ),
         ("region", "asia", "region (Region) is one of eu, us"),
         ("token", "t\u200bone", "token holds"),
         ("pace", "0", "http.budget.requests"),
