@@ -91,7 +91,8 @@ class Night:
     """When the daily sweeps are.
 
     ``at``: HH:MM (UTC), or nothing: never. Many sites are spread over the time from then on, a
-    minute for each up to ``window_minutes``; each site has the same time every night.
+    minute for each up to ``window_minutes``; each site has the same time every night, until there
+    are twice as many.
     """
 
     at: str
@@ -99,7 +100,9 @@ class Night:
 
     def offset_seconds(self, source: str, sites: int) -> float:
         """How long after the first one a site has its turn, of so many."""
-        window = min(self.window_minutes, max(0, sites - 1)) * 60.0
+        # A site that is added moves nobody: who was just swept would be swept again this night.
+        places = 1 << max(0, sites - 1).bit_length()
+        window = min(self.window_minutes, places - 1) * 60.0
         return window * crc32(source.encode()) / 2**32
 
 

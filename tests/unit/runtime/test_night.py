@@ -39,3 +39,10 @@ def test_time_since_a_sites_turn_is_below_a_day(minutes: int) -> None:
     assert 0 <= since < 24 * 3600
     turn = at - timedelta(seconds=since)
     assert (turn.hour * 60 + turn.minute) == (180 + minutes) % 1440
+
+
+def test_site_that_is_added_moves_nobody() -> None:
+    """Who was just swept would be swept again; only where there are twice as many they move."""
+    night = Night("03:00", 240.0)
+    assert len({night.offset_seconds("shop-7", sites) for sites in range(65, 129)}) == 1
+    assert night.offset_seconds("shop-7", 129) > night.offset_seconds("shop-7", 128)
