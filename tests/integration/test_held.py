@@ -222,3 +222,24 @@ def test_show_of_an_unreachable_side_still_tells_the_rest(
 
 def test_show_of_an_unknown_delivery_says_so(site: Shell) -> None:
     assert "there is no delivery 99" in site.bad("held", "show", "99")
+
+
+def test_reasons_are_told_with_count_and_advice(site: Shell) -> None:
+    hold(site, "refused", 1)
+    told = site.good("held", "reasons")
+    assert "The other side refuses it (refused): 1, the oldest of " in told
+    assert "what to do: `held show` says what the remote said" in told
+    (group,) = json.loads(site.good("held", "reasons", "--json"))
+    assert (group["reason"], group["count"], group["is_more"]) == ("refused", 1, False)
+    assert site.good("held", "reasons", "--side", "external") == "nothing is held\n"
+
+
+def test_preview_of_a_release_changes_nothing(site: Shell) -> None:
+    first = hold(site, "refused", 1)
+    told = site.good("held", "release", "--reason", "refused", "--preview")
+    assert told.startswith("Expected: 1 will be tried.\n  1 tried: it is sent again")
+    assert held(site) == [first]
+
+
+def test_tries_are_brought_forward(site: Shell) -> None:
+    assert site.good("held", "try-now") == "0 deliveries are tried within seconds\n"

@@ -25,6 +25,14 @@ COMMANDS = {
         "held.change:release",
         "Put held deliveries back to work: by number, or all that the options name.",
     ),
+    "reasons": Lazy(
+        "held.reasons:reasons",
+        "What is held by reason: how many, since when, what happened, and what to do.",
+    ),
+    "try-now": Lazy(
+        "held.reasons:try_now",
+        "Bring forward the next tries of what is tried again by itself.",
+    ),
     "drop": Lazy(
         "held.change:drop",
         "End held deliveries without doing what they ask for; a later change of the same rating is"
