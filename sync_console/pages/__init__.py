@@ -9,11 +9,13 @@ from collections.abc import Sequence
 
 from flask import Blueprint
 
+from sync_console.pages.activity import activity
 from sync_console.pages.audit import audit
 from sync_console.pages.held import held
 from sync_console.pages.held_acts import held_acts
 from sync_console.pages.machines import machines
 from sync_console.pages.overview import overview
+from sync_console.pages.ratings import ratings
 from sync_console.pages.site_maps import site_maps
 from sync_console.pages.site_policies import site_policies
 from sync_console.pages.sites import sites
@@ -25,4 +27,14 @@ held.register_blueprint(held_acts)
 sites.register_blueprint(site_policies)
 sites.register_blueprint(site_maps)
 
-PAGES: Sequence[Blueprint] = (overview, held, waiting, sites, machines, users, audit)
+PAGES: Sequence[Blueprint] = (
+    overview,
+    held,
+    waiting,
+    ratings,
+    activity,
+    sites,
+    machines,
+    users,
+    audit,
+)

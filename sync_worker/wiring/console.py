@@ -17,6 +17,9 @@ from sync_worker.core.values import Side, Site
 from sync_worker.doctor.evidence import local_evidence, redis_reason
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.administration.door_counts import UNKNOWN_SOURCE
+from sync_worker.ledger.console.activity_lines import ActivityLines
+from sync_worker.ledger.console.rating_search import RatingSearch
+from sync_worker.ledger.console.rating_story import RatingStories
 from sync_worker.ledger.deciding.decisions import SqlDecisions
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.transactions import Transactions
@@ -28,6 +31,9 @@ from sync_worker.services.evidence import Bounds, Evidence
 from sync_worker.services.machines import MachineRoom, MachineSources
 from sync_worker.services.onboarding.products import Products, Wait
 from sync_worker.services.overview import OverviewService
+from sync_worker.services.ratings.activity import Activity
+from sync_worker.services.ratings.rating import Ratings
+from sync_worker.services.ratings.search import Search
 from sync_worker.services.sites.mapping import Maps
 from sync_worker.services.sites.pausing import Pausing
 from sync_worker.services.sites.policies import Policies
@@ -97,6 +103,16 @@ class ConsoleParts:
     @cached_property
     def held_parts(self) -> HeldParts:
         return HeldParts(self.settings, self.connectors, self.admin)
+    def search(self) -> Search:
+        return Search(RatingSearch(self.transactions))
+
+    @cached_property
+    def ratings(self) -> Ratings:
+        return Ratings(RatingStories(self.transactions), self.settings.flower_url)
+
+    @cached_property
+    def activity(self) -> Activity:
+        return Activity(ActivityLines(self.transactions))
 
     @cached_property
     def sites(self) -> Sites:

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, exists, false, or_, select
+from sqlalchemy import Connection, Select, and_, false, or_, select
 
 from sync_worker.core.values import InboxState, LinkState
 from sync_worker.ledger.console.history_times import first_line_since
@@ -196,7 +196,7 @@ class _Page:
         if which.changed_since is not None:
             first = first_line_since(self._connection, which.changed_since)
             changed = (history.c.link_id == link.c.id) & (history.c.id >= first)
-            parts.append(exists().where(changed))
+            parts.append(_has(history.c.id, changed))
         return and_(*parts)
 
     # -- deliveries without a rating
@@ -260,13 +260,18 @@ def _merged(parts: Sequence[tuple[list[int], bool]]) -> tuple[list[int], bool]:
     return sorted(numbers, reverse=True), floor is None
 
 
+def _has(column: Any, which: Any) -> Any:
+    """Whether the link has such a row, asked for each link by its index, never for all at once."""
+    return select(column).where(which).limit(1).scalar_subquery().is_not(None)
+
+
 def _is_held() -> Any:
-    is_its = (inbox.c.link_id == link.c.id) & (inbox.c.state == str(InboxState.HELD))
-    return exists().where(is_its)
+    is_held = inbox.c.state == str(InboxState.HELD)
+    return _has(inbox.c.id, (inbox.c.link_id == link.c.id) & is_held)
 
 
 def _is_open() -> Any:
-    return exists().where((inbox.c.link_id == link.c.id) & inbox.c.state.in_(OPEN))
+    return _has(inbox.c.id, (inbox.c.link_id == link.c.id) & inbox.c.state.in_(OPEN))
 
 
 def _stands(state: Standing) -> Any:
@@ -283,7 +288,8 @@ def _stands(state: Standing) -> Any:
 
 def _differs() -> Any:
     is_live = link.c.state == str(LinkState.LIVE)
-    on_wix = exists().where((link_value.c.link_id == link.c.id) & link_value.c.wix_id.is_not(None))
+    its_value = (link_value.c.link_id == link.c.id) & link_value.c.wix_id.is_not(None)
+    on_wix = _has(link_value.c.wix_id, its_value)
     is_outside = link.c.external_id.is_not(None)
     is_on_one_side = is_live & or_(on_wix & ~is_outside, ~on_wix & is_outside)
     return or_(_is_held(), link.c.state == str(LinkState.HELD), is_on_one_side)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, or_, select, union
+from sqlalchemy import Connection, Select, func, or_, select
 
 from sync_worker.core.email_identity import earlier_identities, normalise_email
 from sync_worker.core.hold_keys import email_hold_keys, entity_hold_keys
@@ -168,11 +168,9 @@ class Ways:
             yield begins(self._connection, unlinked.c.name_key, folded(word))
         if products:
             its = entity_map.c.id.in_(products)
-            names = union(
-                select(entity_map.c.wix_entity_id).where(its),
-                select(entity_map.c.external_entity_id).where(its),
-            )
-            yield unlinked.c.entity_id.in_(names)
+            named = select(entity_map.c.wix_entity_id, entity_map.c.external_entity_id).where(its)
+            names = {name for row in self._connection.execute(named) for name in row}
+            yield unlinked.c.entity_id.in_(sorted(names))
 
     def _hold_keys(self) -> Iterator[tuple[tuple[str, ...], list[str]]]:
         """What it waits for: also of deliveries that were held before keys were kept."""

@@ -30,12 +30,13 @@ INSERT INTO contact_map (site_id, wix_contact_id, email, name)
   SELECT 1 + (n / 10) % {SITES}, md5('c' || n), 'p' || n || '@example.com', 'Person ' || n
   FROM generate_series(1, {LINKS}) n;
 INSERT INTO link (id, site_id, entity_id, contact_id, external_id, writes, state, generation,
-    fence, lease_until)
+    fence, lease_until, external_state)
   SELECT n, 1 + (n / 10) % {SITES}, 1 + n / 10 % {LINKS // 10}, md5('c' || n), md5('e' || n), '[]',
-    'live', 0, 0, 0
+    'live', 0, 0, 0, 'published'
   FROM generate_series(1, {LINKS}) n;
-INSERT INTO link_value (link_id, attribute, site_id, wix_id)
-  SELECT n, 'overall', 1 + (n / 10) % {SITES}, md5('v' || n) FROM generate_series(1, {LINKS}) n;
+INSERT INTO link_value (link_id, attribute, site_id, wix_id, wix_state)
+  SELECT n, 'overall', 1 + (n / 10) % {SITES}, md5('v' || n), 'published'
+  FROM generate_series(1, {LINKS}) n;
 INSERT INTO history (site_id, link_id, at, what, attribute, reason, remote_id, intent_id)
   SELECT 1 + (n / 10) % {SITES}, n, 1700000000 + n, 'update', 'overall', '', md5('e' || n), ''
   FROM generate_series(1, {LINKS}) n;
