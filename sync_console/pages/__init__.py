@@ -15,6 +15,7 @@ from sync_console.pages.held import held
 from sync_console.pages.held_acts import held_acts
 from sync_console.pages.machines import machines
 from sync_console.pages.overview import overview
+from sync_console.pages.rating_decisions import rating_decisions
 from sync_console.pages.ratings import ratings
 from sync_console.pages.site_maps import site_maps
 from sync_console.pages.site_policies import site_policies
@@ -32,6 +33,7 @@ PAGES: Sequence[Blueprint] = (
     held,
     waiting,
     ratings,
+    rating_decisions,
     activity,
     sites,
     machines,

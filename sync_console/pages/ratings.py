@@ -94,7 +94,14 @@ def one(link_id: int) -> Response:
     found = parts().ratings.one(g.who, link_id)
     if found is None:
         raise NotFound(gettext("There is no such rating here. Search for it."))
-    return show("ratings/one.html", one=found, badges=BADGES, steps=STEPS, fields=FIELDS)
+    return show(
+        "ratings/one.html",
+        one=found,
+        badges=BADGES,
+        steps=STEPS,
+        fields=FIELDS,
+        may_decide=g.who.may(Right.DECIDE, found.rating.site_id) and found.may_be_decided,
+    )
 
 
 @ratings.get(DELIVERY)

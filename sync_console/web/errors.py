@@ -14,8 +14,10 @@ from sync_console.web.words import gettext as _
 from sync_worker.core.errors import SyncError, Transient
 from sync_worker.services.access.forms import ChangedMeanwhile, UnderWay
 from sync_worker.services.access.who import Forbidden, NotThere
+from sync_worker.services.deciding.refusals import DecisionRefused, UnknownLine, UnknownRating
 
 ANOTHER_NAME = "The console is not called so; it is at CONSOLE_PUBLIC_URL."
+
 log = structlog.get_logger(__name__)
 
 
@@ -67,6 +69,11 @@ def init_app(app: Flask) -> None:
     def under_way(error: UnderWay) -> Response:
         words = _("It was sent a moment ago. Look at the page again before you repeat it.")
         return show_error(409, _("This is being done"), words)
+
+    @app.errorhandler(DecisionRefused)
+    def not_decided(error: DecisionRefused) -> Response:
+        is_there = not isinstance(error, (UnknownLine, UnknownRating))
+        return show_error(409 if is_there else 404, _("Nothing was decided"), str(error))
 
     @app.errorhandler(Transient)
     def away(error: Transient) -> Response:

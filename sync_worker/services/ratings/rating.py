@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sync_worker.core.hold_reasons import hold_reason
-from sync_worker.core.values import HistoryKind, InboxState, Side, Slot, Value
+from sync_worker.core.hold_reasons import STOPPED, hold_reason
+from sync_worker.core.values import HistoryKind, InboxState, Side, Slot, Value, WixKind
 from sync_worker.ledger.console.rating_story import DeliveryStep, RatingStories, RatingStory
 from sync_worker.services.access.who import Right, Who
-from sync_worker.services.ratings.shaping import delivery_found, rating_found
+from sync_worker.services.ratings.shaping import delivery_found, is_erased, rating_found
 from sync_worker.services.ratings.timeline import Step, steps_of_delivery, timeline
 from sync_worker.services.ratings.values import DeliveryFound, RatingFound
 from sync_worker.services.ratings.words import title_of, told
@@ -52,7 +52,10 @@ class HeldNow:
 
 @dataclass(frozen=True, slots=True)
 class OneRating:
-    """``version``: of what was looked at, for a decision about it."""
+    """``version``: of what was looked at, for a decision about it. ``has_words``: it may have some.
+
+    ``may_be_decided``: something of it is left. ``is_stopped``: by a person.
+    """
 
     rating: RatingFound
     attributes: tuple[Attribute, ...]
@@ -63,6 +66,9 @@ class OneRating:
     waiting: int
     open_write: str | None
     version: int
+    may_be_decided: bool
+    is_stopped: bool
+    has_words: bool
     timeline: tuple[Step, ...]
 
 
@@ -109,6 +115,9 @@ class Ratings:
             waiting=row.open,
             open_write=_open_write(story),
             version=row.version,
+            may_be_decided=not is_erased(row),
+            is_stopped=STOPPED in row.held,
+            has_words=row.site.wix_api is WixKind.REVIEWS,
             timeline=timeline(who, story, self.flower_url),
         )
 

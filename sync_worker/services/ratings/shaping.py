@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sync_worker.core.scale import FieldMap
-from sync_worker.core.values import HistoryKind, LinkState, Side, Site
+from sync_worker.core.values import HistoryKind, LinkState, Site
 from sync_worker.ledger.console.activity_lines import ActivityLine
 from sync_worker.ledger.console.rating_rows import LinkRow, UnlinkedRow
 from sync_worker.services.access.masking import masked
@@ -125,10 +125,9 @@ def can_undo(who: Who, line: ActivityLine, row: LinkRow | None) -> bool:
     if had is None or line.is_forgotten or entry.what not in UNDOABLE or row is None:
         return False
     is_there = row.link.state is not LinkState.BURIED or entry.what is HistoryKind.DELETE
-    is_erased = row.contact.contact_id == f"erased-{row.link.id}"
-    return is_there and not is_erased and who.may(Right.DECIDE, line.site_id)
+    return is_there and not is_erased(row) and who.may(Right.DECIDE, line.site_id)
 
 
-def side_names(site: Site) -> dict[Side, str]:
-    """What people call both sides of a site."""
-    return {Side.WIX: "Wix", Side.EXTERNAL: site.connector or "outside"}
+def is_erased(row: LinkRow) -> bool:
+    """Whether its person asked to be forgotten: nothing of it is left."""
+    return row.contact.contact_id == f"erased-{row.link.id}"

@@ -20,7 +20,7 @@ CHANGES: Mapping[str, str] = MappingProxyType(
         "delete": "the rating was deleted",
         "erase": "a person asked to be forgotten",
         "create_failed": "the rating was not made after all",
-        "decide": "a person decided",
+        "decide": "a person decided about it",
     }
 )
 ENDS: Mapping[str, str] = MappingProxyType(

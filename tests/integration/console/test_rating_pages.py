@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sync_worker.ledger.administration.retention import LedgerRetention, Retention
 from sync_worker.services.access.who import Role
 from tests.integration.console.ground import Ground
 from tests.integration.console.rating_ground import RatingGround
@@ -12,6 +13,12 @@ from tests.integration.console.rating_ground import RatingGround
 @pytest.fixture
 def there(ground: Ground) -> RatingGround:
     return RatingGround(ground.parts.transactions.engine)
+
+
+def forget_words(ground: Ground) -> None:
+    """As the retention does with words that are old."""
+    keep = Retention(words_days=-1)
+    list(LedgerRetention(ground.parts.transactions.engine).prune(keep))
 
 
 def test_support_person_finds_a_rating_and_why_one_has_not_crossed(
@@ -101,3 +108,67 @@ def test_rating_that_is_not_there_gets_a_sentence(ground: Ground, path: str) -> 
     answer = ground.client(Role.SUPPORT).get(path)
     assert answer.status_code == 404
     assert "Search for" in answer.text
+
+
+def test_support_person_undoes_an_overwrite(ground: Ground, there: RatingGround) -> None:
+    """What the form stores is a decision for a worker, with who and why."""
+    support, page = ground.client(Role.SUPPORT), f"/ratings/{there.eve}"
+    assert "/activity/1/undo" in support.get(page).text
+    fields = {"why": "the owner asked", "rating": there.eve}
+    told = support.told(support.send("/activity/1/undo", fields, page))
+    assert "h1 is being undone" in told
+    assert "A person decided about it" in support.get(page).text
+    again = support.send("/activity/1/undo", fields, page)
+    assert again.status_code == 409
+    assert "another decision about this rating is on its way" in again.text
+
+
+def test_each_decision_of_a_page_reaches_its_rating(ground: Ground, there: RatingGround) -> None:
+    there.hold_link(42)
+    support, page = ground.client(Role.SUPPORT), f"/ratings/{there.eve}"
+    shown = support.get(page).text
+    assert "Take one side as it is" in shown
+    told = support.told(support.send(f"{page}/compare", {}, page))
+    assert "Both sides are looked at now" in told
+    fields = {"side": "wix", "attribute": "overall", "value": "80", "why": "as Wix has it"}
+    late = support.send(f"{page}/make", fields | {"version": 1}, page)
+    assert late.status_code == 409
+    assert "since you looked" in late.text
+    wrong = support.send(f"{page}/make", fields | {"value": "many"}, page)
+    assert (wrong.status_code, "no number" in wrong.text) == (400, True)
+    assert support.send(f"{page}/make", fields | {"why": " "}, page).status_code == 409
+    told = support.told(support.send(f"{page}/make", fields, page))
+    assert "Both sides are made the same" in told
+
+
+def test_stopped_rating_is_let_go_on(ground: Ground, there: RatingGround) -> None:
+    support, page = ground.client(Role.SUPPORT), f"/ratings/{there.eve}"
+    assert "is being stopped" in support.told(support.send(f"{page}/stop", {"why": "w"}, page))
+    early = support.send(f"{page}/go-on", {"why": "w"}, page)
+    assert (early.status_code, "nobody has stopped" in early.text) == (409, True)
+
+
+def test_decisions_are_offered_and_taken_from_who_may_alone(
+    ground: Ground, there: RatingGround
+) -> None:
+    viewer, page = ground.client(Role.VIEWER), f"/ratings/{there.eve}"
+    assert "/compare" not in viewer.get(page).text
+    assert "/undo" not in viewer.get("/activity").text
+    assert viewer.send(f"{page}/compare", {}, "/ratings").status_code == 403
+    assert viewer.send("/activity/1/undo", {"why": "w"}, "/ratings").status_code == 403
+    stranger = ground.client(Role.OWNER, there.other_site)
+    for path in (f"{page}/compare", f"{page}/stop", f"{page}/go-on", "/activity/1/undo"):
+        answer = stranger.send(path, {"why": "w"}, "/ratings")
+        assert answer.status_code == 404, path
+        assert "Blue Teapot" not in answer.text
+
+
+def test_undo_of_words_is_offered_while_the_history_has_them(
+    ground: Ground, there: RatingGround
+) -> None:
+    support = ground.client(Role.SUPPORT)
+    assert "/activity/2/undo" in support.get("/activity").text
+    forget_words(ground)
+    page = support.get("/activity").text
+    assert "/activity/2/undo" not in page
+    assert "forgotten by now" in page
