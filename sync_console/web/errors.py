@@ -52,7 +52,14 @@ def stale_form(error: CSRFError) -> Response:
     return answer
 
 
+def not_decided(error: DecisionRefused) -> Response:
+    """Nothing was stored; its words say why, and what is there now."""
+    is_there = not isinstance(error, (UnknownLine, UnknownRating))
+    return show_error(409 if is_there else 404, _("Nothing was decided"), str(error))
+
+
 def init_app(app: Flask) -> None:
+    app.register_error_handler(DecisionRefused, not_decided)
     app.register_error_handler(NotLoggedIn, not_logged_in)
     app.register_error_handler(NotFresh, not_fresh)
     app.register_error_handler(CSRFError, stale_form)
@@ -69,11 +76,6 @@ def init_app(app: Flask) -> None:
     def under_way(error: UnderWay) -> Response:
         words = _("It was sent a moment ago. Look at the page again before you repeat it.")
         return show_error(409, _("This is being done"), words)
-
-    @app.errorhandler(DecisionRefused)
-    def not_decided(error: DecisionRefused) -> Response:
-        is_there = not isinstance(error, (UnknownLine, UnknownRating))
-        return show_error(409 if is_there else 404, _("Nothing was decided"), str(error))
 
     @app.errorhandler(Transient)
     def away(error: Transient) -> Response:

@@ -17,10 +17,10 @@ from sync_worker.core.values import Side, Site
 from sync_worker.doctor.evidence import local_evidence, redis_reason
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.administration.door_counts import UNKNOWN_SOURCE
-from sync_worker.ledger.console.activity_lines import ActivityLines
-from sync_worker.ledger.console.rating_search import RatingSearch
-from sync_worker.ledger.console.rating_story import RatingStories
 from sync_worker.ledger.deciding.decisions import SqlDecisions
+from sync_worker.ledger.ratings.activity_lines import ActivityLines
+from sync_worker.ledger.ratings.rating_search import RatingSearch
+from sync_worker.ledger.ratings.rating_story import RatingStories
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.transactions import Transactions
 from sync_worker.manifest.manifest import Manifest

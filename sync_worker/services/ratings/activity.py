@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sync_worker.ledger.console.activity_lines import PAGE, ActivityFilter, ActivityLines
+from sync_worker.ledger.ratings.activity_lines import PAGE, ActivityFilter, ActivityLines
 from sync_worker.services.access.who import Right, Who
 from sync_worker.services.ratings.shaping import line_of
 from sync_worker.services.ratings.values import Lines

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sync_worker.core.hold_reasons import STOPPED, hold_reason
 from sync_worker.core.values import HistoryKind, InboxState, Side, Slot, Value, WixKind
-from sync_worker.ledger.console.rating_story import DeliveryStep, RatingStories, RatingStory
+from sync_worker.ledger.ratings.rating_story import DeliveryStep, RatingStories, RatingStory
 from sync_worker.services.access.who import Right, Who
 from sync_worker.services.ratings.shaping import delivery_found, is_erased, rating_found
 from sync_worker.services.ratings.timeline import Step, steps_of_delivery, timeline

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
-from sync_worker.ledger.console.rating_search import RatingFilter, RatingSearch, Standing
+from sync_worker.ledger.ratings.rating_search import RatingFilter, RatingSearch, Standing
 from sync_worker.services.access.who import Right, Who
 from sync_worker.services.ratings.shaping import delivery_found, rating_found
 from sync_worker.services.ratings.values import Found, RatingFound

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import HistoryKind, LinkState, Site
-from sync_worker.ledger.console.activity_lines import ActivityLine
-from sync_worker.ledger.console.rating_rows import LinkRow, UnlinkedRow
+from sync_worker.ledger.ratings.activity_lines import ActivityLine
+from sync_worker.ledger.ratings.rating_rows import LinkRow, UnlinkedRow
 from sync_worker.services.access.masking import masked
 from sync_worker.services.access.who import Right, Who
 from sync_worker.services.ratings import words

@@ -8,7 +8,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 from sync_worker.core.values import InboxState, Intent, IntentState, Side
-from sync_worker.ledger.console.rating_story import DeliveryStep, RatingStory
+from sync_worker.ledger.ratings.rating_story import DeliveryStep, RatingStory
 from sync_worker.services.access.who import Who
 from sync_worker.services.ratings import words
 from sync_worker.services.ratings.shaping import line_of

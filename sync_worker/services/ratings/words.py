@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from sync_worker.core.hold_reasons import HOLD_REASONS
 from sync_worker.core.values import HistoryEntry, HistoryKind, InboxState, LinkState, Side, Value
-from sync_worker.ledger.console.rating_rows import LinkRow, UnlinkedRow
+from sync_worker.ledger.ratings.rating_rows import LinkRow, UnlinkedRow
 
 WHERE: Mapping[Side | None, str] = MappingProxyType(
     {Side.WIX: "on Wix", Side.EXTERNAL: "outside", None: ""}

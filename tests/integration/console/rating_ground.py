@@ -19,9 +19,9 @@ from sync_worker.core.values import (
     SearchKeys,
     Side,
 )
-from sync_worker.ledger.console.activity_lines import ActivityLines
-from sync_worker.ledger.console.rating_search import RatingSearch
-from sync_worker.ledger.console.rating_story import RatingStories
+from sync_worker.ledger.ratings.activity_lines import ActivityLines
+from sync_worker.ledger.ratings.rating_search import RatingSearch
+from sync_worker.ledger.ratings.rating_story import RatingStories
 from sync_worker.ledger.tables import entity_map
 from sync_worker.services.ratings.activity import Activity
 from sync_worker.services.ratings.rating import Ratings

@@ -145,8 +145,8 @@ def test_filters_narrow_a_search_and_stand_alone(ground: RatingGround) -> None:
 def test_pages_follow_each_other_without_gap_or_repetition(
     ground: RatingGround, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sync_worker.ledger.console.rating_search.PAGE", 2)
-    monkeypatch.setattr("sync_worker.ledger.console.rating_search.BATCH", 3)
+    monkeypatch.setattr("sync_worker.ledger.ratings.rating_search.PAGE", 2)
+    monkeypatch.setattr("sync_worker.ledger.ratings.rating_search.BATCH", 3)
     people = [ground.ledger.link(BOB, 3).link.id, ground.eve, ground.other]
     for word, wanted in (("", people), ("blue tea", people[:2])):
         seen, after = list[int](), None

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from sync_worker.ledger.console.activity_lines import ActivityFilter, ActivityLines
-from sync_worker.ledger.console.rating_search import RatingFilter, RatingSearch, Standing
-from sync_worker.ledger.console.rating_story import RatingStories
 from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.ratings.activity_lines import ActivityFilter, ActivityLines
+from sync_worker.ledger.ratings.rating_search import RatingFilter, RatingSearch, Standing
+from sync_worker.ledger.ratings.rating_story import RatingStories
 from sync_worker.ledger.transactions import Transactions
 
 pytestmark = pytest.mark.full

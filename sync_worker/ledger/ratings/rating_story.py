@@ -11,8 +11,8 @@ from sqlalchemy import Connection, select
 
 from sync_worker.core.values import InboxState, Intent, Side
 from sync_worker.ledger.administration.held import to_time
-from sync_worker.ledger.console.activity_lines import ActivityLine, activity_line
-from sync_worker.ledger.console.rating_rows import (
+from sync_worker.ledger.ratings.activity_lines import ActivityLine, activity_line
+from sync_worker.ledger.ratings.rating_rows import (
     LinkRow,
     UnlinkedRow,
     link_rows,
@@ -94,6 +94,9 @@ def _deliveries(connection: Connection, which: Any) -> list[DeliveryStep]:
 
 
 def _step(row: Any) -> DeliveryStep:
+    ended_at = None
+    if row.closed_at is not None:
+        ended_at = to_time(row.closed_at)
     return DeliveryStep(
         row.id,
         Side(row.side),
@@ -104,7 +107,7 @@ def _step(row: Any) -> DeliveryStep:
         row.attempts,
         to_time(row.received_at),
         to_time(row.next_attempt_at),
-        None if row.closed_at is None else to_time(row.closed_at),
+        ended_at,
         row.is_ours,
     )
 

@@ -87,7 +87,7 @@ def link_rows(connection: Connection, ids: Sequence[int]) -> list[LinkRow]:
     newest = _newest(connection, [row.id for row in rows])
     found = {}
     for row in rows:
-        last = newest.get(row.id)
+        changed_at, version = newest.get(row.id, (None, 0))
         found[row.id] = LinkRow(
             to_link(row, values.get(row.id, [])),
             sites[row.site_id],
@@ -96,8 +96,8 @@ def link_rows(connection: Connection, ids: Sequence[int]) -> list[LinkRow]:
             contacts.get((row.site_id, row.contact_id), Contact(row.contact_id)),
             tuple(held.get(row.id, ())),
             waiting.get(row.id, 0),
-            None if last is None else to_time(last.at),
-            0 if last is None else last.id,
+            changed_at,
+            version,
         )
     return [found[one] for one in ids if one in found]
 
@@ -198,10 +198,10 @@ def _deliveries(
     return held, waiting
 
 
-def _newest(connection: Connection, ids: Sequence[int]) -> dict[int, Any]:
-    """The newest line of the history of each."""
+def _newest(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[datetime, int]]:
+    """Time and number of the newest line of the history of each."""
     newest = select(func.max(history.c.id)).where(history.c.link_id == link.c.id).scalar_subquery()
     asked = select(link.c.id.label("link_id"), newest.label("line")).where(link.c.id.in_(ids))
     lines = {row.line: row.link_id for row in connection.execute(asked) if row.line is not None}
     rows = connection.execute(select(history.c.id, history.c.at).where(history.c.id.in_(lines)))
-    return {lines[row.id]: row for row in rows}
+    return {lines[row.id]: (to_time(row.at), row.id) for row in rows}

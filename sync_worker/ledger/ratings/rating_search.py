@@ -11,15 +11,15 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, false, or_, select
 
 from sync_worker.core.values import InboxState, LinkState
-from sync_worker.ledger.console.history_times import first_line_since
-from sync_worker.ledger.console.rating_rows import (
+from sync_worker.ledger.ratings.history_times import first_line_since
+from sync_worker.ledger.ratings.rating_rows import (
     LinkRow,
     UnlinkedRow,
     link_rows,
     sites_by_id,
     unlinked_rows,
 )
-from sync_worker.ledger.console.search_ways import OF_A_MEANING, PRODUCTS, Ways
+from sync_worker.ledger.ratings.search_ways import OF_A_MEANING, PRODUCTS, Ways
 from sync_worker.ledger.statements.inbox import OPEN, is_of_site
 from sync_worker.ledger.tables import history, inbox, link, link_value
 from sync_worker.ledger.transactions import Transactions
