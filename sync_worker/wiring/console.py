@@ -103,6 +103,8 @@ class ConsoleParts:
     @cached_property
     def held_parts(self) -> HeldParts:
         return HeldParts(self.settings, self.connectors, self.admin)
+
+    @cached_property
     def search(self) -> Search:
         return Search(RatingSearch(self.transactions))
 
