@@ -286,7 +286,8 @@ class Intake:
         if site.may_have_gone_on(reason):
             self.bell.ring(self.ledger.sites.release_if_at_work(site.id))
         if isinstance(error, Held) and error.has_arrived():
-            self.bell.ring(self.ledger.inbox.release_held(site.id, inbox_ids=[delivery.id]))
+            # By its name: whatever stands for it goes on, and nothing that waits for a person.
+            self.bell.ring(self.ledger.inbox.release_held(site.id, hold_key=hold_key))
             return Outcome(OutcomeKind.RELEASED, reason)
         return outcome
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sync_worker.core.hold_reasons import FREES_ITSELF, STANDS_BY
+from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.sweep_values import RunKind
@@ -430,3 +431,34 @@ def test_address_that_came_while_the_rating_was_in_hand_frees_it(
     world.queue += world.ledger.inbox.due(10)
     world.drain()
     assert (ending_of(world), world.ledger.held_reasons()) == (("20", "1"), [])
+
+
+def test_worker_that_found_no_key_frees_no_link_that_waits_for_a_person() -> None:
+    """Meanwhile another knew the person, and their rating was written again and again."""
+    world = World(0, Options(CALM, people=1, strangers=1), LEDGERS["sql"])
+    rates(E, value=4)(world)
+    world.post.deliver(0)
+    (inbox_id,) = world.queue
+
+    def meanwhile(place: str) -> None:
+        if place != "before ledger.hold":
+            return
+        world.on_step = lambda place: None
+        contact = Contact("contact-0", "person0@example.com")
+        world.ledger.directory.save_contact(world.site.id, contact)
+        wix, _ = world.entities[0]
+        entity = world.ledger.directory.entity(world.site.id, W, wix)
+        assert entity is not None
+        key = RatingKey(world.site.id, entity.id, contact.contact_id)
+        run = world.ledger.links.attach(inbox_id, key).run
+        ends = {inbox_id: Closing(InboxState.HELD, "fight")}
+        world.ledger.links.commit(
+            run.lease, Commit(closings=ends, link_state=LinkState.HELD, release=True)
+        )
+
+    world.on_step = meanwhile
+    world.intake.process(inbox_id)
+    assert world.ledger.ended(inbox_id) == (InboxState.HELD, "fight")
+    link_id = world.ledger.links.link_id(RatingKey(world.site.id, 1, "contact-0"))
+    run = world.ledger.links.lease(link_id)
+    assert run.link.state is LinkState.HELD
