@@ -22,10 +22,11 @@ OBSERVERS = Observers(count_call, observe_wait)
 
 @dataclass(frozen=True, slots=True)
 class _Watched:
-    """An outage, and what tells of it."""
+    """An outage, what tells of it, and the host that did not answer."""
 
     outage: Outage
     watch: Callable[[bool], None]
+    host: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,12 @@ class Clients:
         """
         with self._turn:
             known = self._outages.get(name)
-            if known is None:
+            # Its owner may have given another address: what the one before did says nothing.
+            if known is None or known.host != host:
                 watch = watch_breaker_of_many(label)
                 shared = self._host(host, label)
-                known = _Watched(Outage(self._most_slow, self._clock, watch, shared, name), watch)
+                outage = Outage(self._most_slow, self._clock, watch, shared, name)
+                known = _Watched(outage, watch, host)
                 self._outages.put(name, known)
             return known.outage
 

@@ -72,3 +72,12 @@ def test_account_that_is_forgotten_is_open_no_more(clock: Hands) -> None:
     for name in ("two", "three"):
         of(known, name, name, "external:few")
     assert told("external:few") == 0
+
+
+def test_account_that_moves_to_another_host_is_not_shut_for_the_one_before(clock: Hands) -> None:
+    """Its owner has given another address, since the one before hung."""
+    known = Clients(8, clock)
+    hang(of(known, "one", "h-old", "external:moved"), clock)
+    assert told("external:moved") == 1
+    of(known, "one", "h-new", "external:moved").check()
+    assert told("external:moved") == 0
