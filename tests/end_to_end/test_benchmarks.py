@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.full
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.alone,
+]  # it starts five installations in a row, and each has its own deadlines
 PARTS = ["gateway", "calls", "workers", "links", "replay", "latency", "memory"]
 
 
