@@ -106,41 +106,48 @@ def run(size: Size) -> Section:
     return section(measure(size), size)
 
 
-def section(costs: Sequence[Cost], size: Size) -> Section:
-    first, last = costs[0], costs[-1]
-    beside = f"× with {first.sites}"
-    ratios = {
+HEAD = (
+    "sites",
+    "webhooks/s",
+    "p99",
+    "ratings/s",
+    "new account served",
+    "turn of the sweeper",
+    "memory for accounts",
+    "an account",
+    "taken up in",
+)
+
+
+def _ratios(first: Cost, last: Cost, size: Size) -> dict[str, float]:
+    """How much more things cost with the most sites than with the fewest."""
+    return {
         "a webhook at the door": last.webhook / first.webhook,
         "99 of 100 webhooks": last.webhook_p99 / first.webhook_p99,
         "a new rating by a worker": last.rating / first.rating,
         "a new account": last.new_account / first.new_account,
         f"a turn of the sweeper over {size.rows:,} due rows": last.turn / first.turn,
     }
-    rows = [
-        (
-            f"{one.sites:,}",
-            f"{1000 / one.webhook:,.0f}",
-            f"{one.webhook_p99:.1f} ms",
-            f"{1000 / one.rating:,.0f}",
-            f"{one.new_account:.0f} ms",
-            f"{one.turn:.1f} ms",
-            f"{one.megabytes:.0f} MB",
-            f"{one.kilobytes_an_account:.1f} KB",
-            f"{one.know:.2f} ms",
-        )
-        for one in costs
-    ]
-    head = (
-        "sites",
-        "webhooks/s",
-        "p99",
-        "ratings/s",
-        "new account served",
-        "turn of the sweeper",
-        "memory for accounts",
-        "an account",
-        "taken up in",
+
+
+def _row(one: Cost) -> tuple[str, ...]:
+    """A row under ``HEAD``."""
+    return (
+        f"{one.sites:,}",
+        f"{1000 / one.webhook:,.0f}",
+        f"{one.webhook_p99:.1f} ms",
+        f"{1000 / one.rating:,.0f}",
+        f"{one.new_account:.0f} ms",
+        f"{one.turn:.1f} ms",
+        f"{one.megabytes:.0f} MB",
+        f"{one.kilobytes_an_account:.1f} KB",
+        f"{one.know:.2f} ms",
     )
+
+
+def section(costs: Sequence[Cost], size: Size) -> Section:
+    last = costs[-1]
+    beside = f"× with {costs[0].sites}"
     return Section(
         "sites",
         "A site as the sites of an app grow",
@@ -153,10 +160,10 @@ def section(costs: Sequence[Cost], size: Size) -> Section:
         " accounts are known to the process before (memory: what that took); medians.",
         [
             at_most(f"{what}, at {last.sites:,} sites", 1.2, ratio, beside)
-            for what, ratio in ratios.items()
+            for what, ratio in _ratios(costs[0], last, size).items()
         ],
         [
-            Table(head, rows),
+            Table(HEAD, [_row(one) for one in costs]),
             Table(
                 (f"EXPLAIN of the round through {last.sites:,} sites",),
                 [(line,) for line in last.plan[:PLAN_LINES]],

@@ -248,10 +248,37 @@ def fleet(tmp_path: Path, tools: Path, empty_postgres_url: str) -> Iterator[Flee
         print(line)  # noqa: T201 - pytest shows it only where a test failed
 
 
+PARTS = ("gateway", "worker", "scheduler", "flower")
+
+
 @pytest.mark.own_redis
 @pytest.mark.own_postgresql
 def test_fleet_starts_serves_tells_and_stops_as_the_compose_file_says(fleet: Fleet) -> None:
-    image = sorted(path for path in fleet.tools.parent.rglob("*") if "borrowed" not in path.name)
+    image = files_of(fleet)
+    start(fleet)
+    take_a_delivery_to_its_end(fleet)
+    told = figures_for_the_token_alone(fleet)
+    assert_worker_keeps_to_one_core(fleet)
+    assert_flower_may_only_look(fleet)
+    assert_redis_refuses_the_rest(fleet)
+
+    assert fleet.processes.dead() is None
+    for part in PARTS:
+        fleet.stop(part)
+    # A read-only file system: nothing was written outside the temporary folders.
+    assert files_of(fleet) == image
+    everything = "\n".join(fleet.lines) + told
+    assert [secret for secret in SECRETS.values() if secret in everything] == []
+    assert "Traceback" not in everything
+
+
+def files_of(fleet: Fleet) -> list[Path]:
+    """Of the image, but for what stands for its fetched dependencies."""
+    return sorted(path for path in fleet.tools.parent.rglob("*") if "borrowed" not in path.name)
+
+
+def start(fleet: Fleet) -> None:
+    """Redis, the migration, and then all that serve, until each is healthy."""
     fleet.start_redis()
     migrate = subprocess.run(
         [str(fleet.tools / fleet.command("migrate")[0]), *fleet.command("migrate")[1:]],
@@ -262,23 +289,21 @@ def test_fleet_starts_serves_tells_and_stops_as_the_compose_file_says(fleet: Fle
         timeout=60,
     )
     assert migrate.returncode == 0, migrate.stderr
-    parts = ("gateway", "worker", "scheduler", "flower")
-    for part in parts:
+    for part in PARTS:
         fleet.start(part)
-    for part in parts:
+    for part in PARTS:
         wait_for(partial(fleet.is_healthy, part), 60)
 
-    # A delivery goes from the door to its end (held: no site is there).
+
+def take_a_delivery_to_its_end(fleet: Fleet) -> None:
+    """From the door to where it is held (no site is there): one request id at the door, one inbox
+    id from the door to the worker.
+    """
     body = a_token(claims(an_envelope(an_event())))
     answer = requests.post(fleet.url("8700", "/webhooks/wix"), data=body, timeout=5)
     assert answer.json() == {"result": "stored"}
-    wait_for(
-        lambda: (
-            'ratings_sync_deliveries_held_total{reason="unknown_site"} 1.0' in fleet.metrics("9700")
-        )
-    )
-
-    # One request id at the door, one inbox id from the door to the worker.
+    held = 'ratings_sync_deliveries_held_total{reason="unknown_site"} 1.0'
+    wait_for(lambda: held in fleet.metrics("9700"))
     door = [line for line in fleet.lines if '"event": "delivery_stored"' in line]
     assert answer.headers["X-Request-Id"] in door[0]
     assert [
@@ -287,10 +312,11 @@ def test_fleet_starts_serves_tells_and_stops_as_the_compose_file_says(fleet: Fle
         if '"event": "delivery_processed"' in line and '"inbox_id": 1' in line
     ]
 
-    # Figures, to the token only.
-    assert 'ratings_sync_gateway_requests_total{result="stored",source="wix"} 1.0' in fleet.metrics(
-        "8700"
-    )
+
+def figures_for_the_token_alone(fleet: Fleet) -> str:
+    """What the worker tells."""
+    stored = 'ratings_sync_gateway_requests_total{result="stored",source="wix"} 1.0'
+    assert stored in fleet.metrics("8700")
     told = fleet.metrics("9700")
     for expected in (
         "ratings_sync_ledger_up 1.0",
@@ -301,13 +327,18 @@ def test_fleet_starts_serves_tells_and_stops_as_the_compose_file_says(fleet: Fle
         assert expected in told
     assert requests.get(fleet.url("8700", "/metrics"), timeout=5).status_code == 404
     assert requests.get(fleet.url("9700", "/metrics"), timeout=5).status_code == 404
+    return told
 
-    # The worker's threads keep to one core, where it has a choice.
+
+def assert_worker_keeps_to_one_core(fleet: Fleet) -> None:
+    """The worker's threads do, where they have a choice."""
     (worker,) = (one.process.pid for one in fleet.processes.children if one.name == "worker")
     threads = [int(one.name) for one in Path(f"/proc/{worker}/task").iterdir()]
     assert len({core for one in threads for core in os.sched_getaffinity(one)}) == 1
 
-    # Flower asks for its password and may only look.
+
+def assert_flower_may_only_look(fleet: Fleet) -> None:
+    """It asks for its password, and then it may not act."""
     assert requests.get(fleet.url("5555", "/workers"), timeout=5).status_code == 401
     auth = ("flower", "flower-canary-5")
     assert requests.get(fleet.url("5555", "/workers"), auth=auth, timeout=5).status_code == 200
@@ -316,7 +347,9 @@ def test_fleet_starts_serves_tells_and_stops_as_the_compose_file_says(fleet: Fle
     )
     assert shutdown.status_code in (401, 403, 404, 405)
 
-    # Redis: the fleet's user cannot wipe, reconfigure or stop it, and nobody else gets in.
+
+def assert_redis_refuses_the_rest(fleet: Fleet) -> None:
+    """The fleet's user cannot wipe, reconfigure or stop it, and nobody else gets in."""
     for words in (
         ("FLUSHALL",),
         ("CONFIG", "GET", "*"),
@@ -331,15 +364,3 @@ def test_fleet_starts_serves_tells_and_stops_as_the_compose_file_says(fleet: Fle
             fleet.redis().execute_command(*words)  # type: ignore[no-untyped-call]  # redis ships no type for it
     with pytest.raises(redis_package.exceptions.AuthenticationError):
         fleet.redis(user=None).ping()
-
-    assert fleet.processes.dead() is None
-    for part in parts:
-        fleet.stop(part)
-    # A read-only file system: nothing was written outside the temporary folders.
-    assert (
-        sorted(path for path in fleet.tools.parent.rglob("*") if "borrowed" not in path.name)
-        == image
-    )
-    everything = "\n".join(fleet.lines) + told
-    assert [secret for secret in SECRETS.values() if secret in everything] == []
-    assert "Traceback" not in everything
