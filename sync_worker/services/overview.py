@@ -116,7 +116,8 @@ class OverviewService:
         )
 
     def _door(self, site: Site | None) -> list[Source]:
-        sources = None if site is None else _sources_of(site) | {"wix"}
+        # Webhooks of Wix are counted for all sites together: not for one owner to see.
+        sources = None if site is None else _sources_of(site)
         return [_source(one) for one in self._admin.door_counts.some(MAX_SOURCES, sources)]
 
     def _last_hours(self, site: Site | None) -> list[Hour]:

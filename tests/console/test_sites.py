@@ -70,6 +70,15 @@ def test_site_is_paused_for_a_while_and_resumed_and_both_are_noted(
     ]
 
 
+def test_overview_shows_by_itself_what_has_come(console: Console, site: Site) -> None:
+    with console.open(Role.OWNER, site.id) as page:
+        page.goto("/")
+        expect(page.get_by_role("heading", level=1)).not_to_contain_text("All well")
+        why = "The owner's holiday"
+        console.ground.admin.sites.set_state(site.id, SiteState.PAUSED, "grace", why)
+        expect(page.get_by_text(why).first).to_be_visible(timeout=20_000)
+
+
 def test_another_answer_is_previewed_and_then_counts(console: Console, site: Site) -> None:
     with console.open(Role.OWNER, site.id) as page:
         page.goto(f"/sites/{site.id}/policies")

@@ -132,6 +132,7 @@ def test_hours_tell_what_came_what_crossed_and_how_long_it_took(place: Place) ->
     assert earlier.age_p95_seconds == pytest.approx(20.0, abs=1.1)
     names = {source.name: source.accepted_at is not None for source in found.sources}
     assert names == {"shop-1": False, "wix": True}
+    assert [source.name for source in place.service().overview(OWNER).sources] == ["shop-1"]
 
 
 def test_site_counts_what_was_written_for_it(place: Place) -> None:
