@@ -67,6 +67,25 @@ def go_on(link_id: int) -> Response:
     return act(do, f"/ratings/{link_id}")
 
 
+@rating_decisions.post(f"{ONE}/release")
+@needs(Right.RELEASE)
+def release(link_id: int) -> Response:
+    """A held delivery of this rating; it is looked at as both sides are then."""
+    number = request.form.get("delivery", "")
+    found = parts().ratings.one(g.who, link_id)
+    held = () if found is None else found.held
+    chosen = [one.inbox_id for one in held if str(one.inbox_id) == number]
+
+    def do() -> str:
+        service = parts().held_parts.held
+        which = service.filter(g.who, numbers=chosen)
+        if not chosen or not service.release(g.who, which, why()).numbers:
+            return _("It is not held any more.")
+        return _("It goes back to work.")
+
+    return act(do, f"/ratings/{link_id}")
+
+
 @rating_decisions.post(LINE)
 @needs(Right.DECIDE)
 def undo(history_id: int) -> Response:

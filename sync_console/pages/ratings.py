@@ -100,6 +100,7 @@ def one(link_id: int) -> Response:
         badges=BADGES,
         steps=STEPS,
         fields=FIELDS,
+        may_release=g.who.may(Right.RELEASE, found.rating.site_id),
         may_decide=g.who.may(Right.DECIDE, found.rating.site_id) and found.may_be_decided,
     )
 

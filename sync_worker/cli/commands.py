@@ -76,6 +76,10 @@ ASK = {
         "rating.group:rating",
         "One rating: look at it, make both sides the same, undo, compare, stop it, let it go on.",
     ),
+    "search": Lazy(
+        "search:search",
+        "Find ratings by address, name, product or id, also what has not come to one yet, and why.",
+    ),
     "history": Lazy(
         "history:history",
         "What was written or decided, with winner, loser and why; of one rating by its id on either"

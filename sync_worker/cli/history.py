@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from sync_worker.cli.options import JSON, NUMBER
+from sync_worker.cli.options import JSON, NUMBER, whoever
 from sync_worker.cli.output import STAMP, print_json, print_table, say
 from sync_worker.core.outside_words import for_people, shortened
 from sync_worker.core.values import Value
@@ -28,13 +28,12 @@ def history(word: str | None, link_id: int | None, limit: int, as_json: bool) ->
     side.
 
     The first characters of an id will do, and an e-mail address stands for the ratings of that
-    person. Status 1 if there is none.
+    person; so does anything else that `search` finds. Status 1 if there is none.
 
     \b
     Example: ratings-sync history 076716da-0000-4000-8000-2448c17c89df
     """
-    questions = wiring().admin.questions
-    lines = questions.history(link_id=link_id, word=word, limit=limit)
+    lines = _lines(word, link_id, limit)
     if as_json:
         print_json(
             [
@@ -53,6 +52,18 @@ def history(word: str | None, link_id: int | None, limit: int, as_json: bool) ->
         click.echo("no history yet")
     if not lines and (word is not None or link_id is not None):
         _tell_nothing(word, link_id)
+
+
+def _lines(word: str | None, link_id: int | None, limit: int) -> list[HistoryLine]:
+    """The newest lines, oldest first; of what ``search`` finds, where the word is no id."""
+    questions = wiring().admin.questions
+    lines = questions.history(link_id=link_id, word=word, limit=limit)
+    if lines or word is None:
+        return lines
+    found = wiring().search.find(whoever(), word).ratings
+    theirs = [one for each in found for one in questions.history(link_id=each.link_id, limit=limit)]
+    is_of_link = [line for line in theirs if link_id in (None, line.link_id)]
+    return sorted(is_of_link, key=lambda line: line.number)[-limit:]
 
 
 def _tell_nothing(word: str | None, link_id: int | None) -> NoReturn:

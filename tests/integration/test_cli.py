@@ -103,6 +103,15 @@ def test_held_delivery_is_listed_and_replayed(site: Shell) -> None:
     assert site.how()["deliveries"] == {"new": 1}
 
 
+def test_search_finds_what_has_not_come_to_a_rating(site: Shell) -> None:
+    inbox_id = site.store(reason="unknown_contact")
+    (one,) = json.loads(site.good("search", f"#{inbox_id}", "--json"))["deliveries"]
+    assert (one["number"], one["reason"]) == (f"#{inbox_id}", "unknown_contact")
+    assert "nobody on the Wix site has this address" in site.good("search", "--state", "not_linked")
+    assert site.good("search", "--csv").startswith("number,link_id,site_id,")
+    assert "nothing is found for 'ada@example.com'" in site.bad("search", "ada@example.com")
+
+
 def test_replay_by_reason_and_of_nothing(site: Shell) -> None:
     site.store(reason="unauthorized")
     assert "1 deliveries are on their way" in site.good("replay", "--reason", "unauthorized")

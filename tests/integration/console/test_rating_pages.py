@@ -148,6 +148,19 @@ def test_stopped_rating_is_let_go_on(ground: Ground, there: RatingGround) -> Non
     assert (early.status_code, "nobody has stopped" in early.text) == (409, True)
 
 
+def test_held_delivery_of_a_rating_is_released_where_it_is_seen(
+    ground: Ground, there: RatingGround
+) -> None:
+    inbox_id, page = there.hold_link(42), f"/ratings/{there.eve}"
+    support = ground.client(Role.SUPPORT)
+    assert f"{page}/release" in support.get(page).text
+    told = support.told(support.send(f"{page}/release", {"delivery": inbox_id}, page))
+    assert "goes back to work" in told
+    told = support.told(support.send(f"{page}/release", {"delivery": there.held}, page))
+    assert "not held any more" in told
+    assert ground.client(Role.VIEWER).send(f"{page}/release", {}, "/ratings").status_code == 403
+
+
 def test_decisions_are_offered_and_taken_from_who_may_alone(
     ground: Ground, there: RatingGround
 ) -> None:
