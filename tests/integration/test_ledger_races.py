@@ -13,13 +13,26 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, text, update
 
 from sync_worker.core.ports.links import Attached, Commit
-from sync_worker.core.values import Change, Contact, EntityRef, Lease, NewDelivery, RatingKey, Side
+from sync_worker.core.values import (
+    Change,
+    Contact,
+    EntityRef,
+    InboxState,
+    Lease,
+    NewDelivery,
+    RatingKey,
+    Side,
+)
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_text import batch
+from sync_worker.ledger.tables import inbox
+from tests.integration.ledger.ground import Ground
+from tests.integration.ledger.two_workers import BEGINNINGS, STEPS, Hands, take
+from tests.ledgers import empty_tables
 from tests.twins.observed_ledger import ObservedLedger
 
 End = Callable[[ObservedLedger, Lease], Sequence[int]]
@@ -87,7 +100,7 @@ def wait_until_locked(link_id: int, engine: Engine) -> None:
             time.sleep(0.01)
 
 
-def wait_until_done_or_waiting(future: Future[Attached], engine: Engine) -> None:
+def wait_until_done_or_waiting(future: Future[Any], engine: Engine) -> None:
     """For a lock that somebody holds in the database."""
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname ="
@@ -98,3 +111,32 @@ def wait_until_done_or_waiting(future: Future[Attached], engine: Engine) -> None
         while not future.done() and not connection.execute(waiting).scalar_one():
             assert time.monotonic() < until
             time.sleep(0.01)
+
+
+# A person may have an ended one looked at again.
+LEAVE_ENDS_ALONE = sorted(STEPS.keys() - {"release by id"})
+
+
+def test_what_another_worker_ends_in_the_same_moment_stays_ended(postgres_url: str) -> None:
+    """It ends the delivery and has not committed yet, as the step looks at it."""
+    engine, other = open_engine(postgres_url), open_engine(postgres_url)
+    ledger = ObservedLedger(engine)
+    ended = {"state": "done", "reason": "synced", "closed_at": 1.0}
+    for name in LEAVE_ENDS_ALONE:
+        empty_tables(engine)
+        ledger.accounts.cache.clear()
+        ground = Ground(ledger, None).set_up()
+        hands = Hands(ledger, ground.site_id, ground.key)
+        BEGINNINGS["two_edits"](hands)
+        hands.look()
+        newest = hands.newest
+        is_newest = inbox.c.id == newest
+        with ThreadPoolExecutor(1) as pool:
+            with other.begin() as connection:
+                connection.execute(update(inbox).where(is_newest).values(ended))
+                step = pool.submit(take, STEPS[name], hands)
+                wait_until_done_or_waiting(step, engine)
+            step.result()
+        assert ledger.ended(newest) == (InboxState.DONE, "synced"), name
+    engine.dispose()
+    other.dispose()

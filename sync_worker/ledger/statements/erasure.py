@@ -58,7 +58,9 @@ def erase_rows(connection: Connection, site_id: int, which: Any) -> None:
     What was gathered into one of them goes with it.
     """
     columns = (inbox.c.id, inbox.c.side, inbox.c.source, inbox.c.remote_id, inbox.c.state)
-    for row in connection.execute(select(*columns).where(which)).all():
+    found = select(*columns).where(which).order_by(inbox.c.id)
+    # Locked: another worker may be about to end one of them.
+    for row in connection.execute(found.with_for_update()).all():
         emptied: dict[str, Any] = {
             "payload": {},
             "remote_id": erased_id(site_id, Side(row.side), row.remote_id),
