@@ -81,10 +81,12 @@ class LinkRun:
             self.writing.abandon()
         elif run.intent is not None:
             # It may have been for a person's decision, which is still in hand.
-            self.view.holds.decide(decision_in_hand(run.deliveries))
+            decided = decision_in_hand(run.deliveries)
+            self.view.holds.decide(decided)
             self.settling.settle(run.intent)
             self.view.holds.decide(None)
-            self.view.holds.settled = frozenset(run.intent.reasons.values())
+            if decided is not None and decided.is_written:
+                self.view.holds.settled.add(decided.delivery.id)
         deliveries, later = run.deliveries, set[int]()
         # Nearly always there is one, and its order is plain.
         if len(deliveries) > 1:

@@ -37,7 +37,7 @@ from sync_worker.core.values import (
     Slot,
     Value,
 )
-from sync_worker.engine.deciding.ending import note_tried
+from sync_worker.engine.deciding.ending import note_tried, note_written
 from sync_worker.engine.history_lines import line_for_held_link, line_for_refusal
 from sync_worker.engine.holds.unseen_twins import refusal_by_unseen
 from sync_worker.engine.lease_keeper import LeaseKeeper
@@ -246,6 +246,8 @@ class Writing:
         ``known``, ``values``: the record after it, and what it shows of each attribute.
         """
         change = commit_of_write(self.view, intent, known, values)
+        if self.view.holds.decided is not None:
+            note_written(self.view.holds.decided, intent)
         self.unsaved = Unsaved(intent, change)
         self.view.count_write()
         self.view.learn(change.records, change.bases)

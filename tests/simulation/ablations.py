@@ -37,6 +37,7 @@ from sync_worker.engine import (
     deliveries,
     history_lines,
     link_plan,
+    link_run,
     news,
     next_step,
     placing,
@@ -44,6 +45,8 @@ from sync_worker.engine import (
     view,
     writing,
 )
+from sync_worker.engine.deciding.planning import DecidedPlan
+from sync_worker.engine.deciding.taking import DecisionsInHand
 from sync_worker.engine.deliveries import Deliveries
 from sync_worker.engine.holds.accounts import AccountWatch
 from sync_worker.engine.holds.looking_again import Holds
@@ -57,7 +60,7 @@ from sync_worker.engine.settlement import Settlement
 from sync_worker.engine.settling import Settling
 from sync_worker.engine.view import View
 from sync_worker.engine.words import planning
-from sync_worker.engine.writes import values
+from sync_worker.engine.writes import limits, values
 from sync_worker.engine.writes.echoes import Echoes
 from sync_worker.engine.writes.limits import WriteLimits
 from sync_worker.engine.writing import Writing
@@ -350,7 +353,18 @@ def _site_of_connector(self: MemoryState, new: NewDelivery) -> Site | None:
     return _site_of(self, new)
 
 
+def _sources_as_shown(view: View, decided: Any, side: Side, sources: Any) -> Any:
+    return sources
+
+
 MECHANISMS: dict[str, tuple[Switch, ...]] = {
+    # tests/simulation/test_decisions_kept.py
+    "what whoever decided has seen": ((DecidedPlan, "_is_edited", _never),),
+    "newer edit than what was begun": ((DecidedPlan, "newer_edits", _none_at_all),),
+    "decision in hand as a write is settled": ((link_run, "decision_in_hand", _nothing),),
+    "first write agrees to nothing": ((values, "sources_of", _sources_as_shown),),
+    "standing still where a person stopped it": ((DecisionsInHand, "_stop", _nothing),),
+    "decision passes the loop breaker": ((limits, "is_of_decision", _never),),
     # tests/simulation/test_sites.py
     "remotes by account": ((world_module, "source_of_account", _by_connector),),
     "deliveries of an ended account": ((MemoryState, "follow_account", _never),),

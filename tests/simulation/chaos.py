@@ -305,7 +305,7 @@ SCENES |= {
     "reviews, sweeps all the time": replace(REVIEWS, sweeps_meanwhile=True),
 }
 # Support people decide about single ratings: both sides show X, undo, choose, compare, stop.
-DECIDED = Options(STORM, decisions=0.45, acts=14)
+DECIDED = Options(STORM, decisions=0.5, acts=20)
 SCENES |= {
     "decisions, calm": replace(DECIDED, faults=CALM),
     "decisions": DECIDED,

@@ -65,7 +65,16 @@ COVERED = {
         range(700, 1100),
     ),
 }
+OF_DECISIONS = {  # tests/simulation/test_decisions_kept.py
+    "what whoever decided has seen",
+    "newer edit than what was begun",
+    "decision in hand as a write is settled",
+    "first write agrees to nothing",
+    "standing still where a person stopped it",
+    "decision passes the loop breaker",
+}
 GUARDED = {
+    *OF_DECISIONS,
     *OF_MODERATION,
     *OF_WORDS,
     *OF_WAITING_WORDS,

@@ -10,7 +10,6 @@ from sync_worker.core.values import (
     Change,
     HistoryEntry,
     HistoryKind,
-    NewDelivery,
     Side,
 )
 from sync_worker.core.values.decisions import (
@@ -18,7 +17,7 @@ from sync_worker.core.values.decisions import (
     SETTLES,
     decision_in,
     decision_name,
-    decision_payload,
+    delivery_of,
     is_erased_key,
     shown_on_file,
 )
@@ -102,11 +101,10 @@ class MemoryDecisions:
         known = self.state.dedupe.get((Side.WIX, source, named))
         if known is not None:
             return known
-        payload = decision_payload(judge(rating))
-        new = NewDelivery(Side.WIX, source, named, Change.DECIDE, named, payload)
+        decision, link = judge(rating), self.state.link_rows[link_id].link
+        new = delivery_of(decision, named, source, link)
         row = self.state.rows[self.state.store(new).inbox_id]
-        site_id = self.state.link_rows[link_id].link.key.site_id
-        row.delivery = replace(row.delivery, link_id=link_id, site_id=site_id)
+        row.delivery = replace(row.delivery, link_id=link_id, site_id=link.key.site_id)
         return row.delivery.id
 
     def let_go_on(self, link_id: int, reasons: Sequence[str], by: str, why: str) -> list[int]:

@@ -33,6 +33,7 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
+from sync_worker.core.values.decisions import DECISION
 from tests.twins.memory_findings import on_file_of, put_finding
 from tests.twins.memory_links import as_taken, contact_of, deletes_most, entity_of, ready_of_link
 from tests.twins.memory_state import MemoryState, RunRow
@@ -159,7 +160,8 @@ class MemorySweeps:
             new, link = row.delivery.new, self.state.link_rows.get(row.delivery.link_id or 0)
             if link is None or link.link.key.site_id != sweep.site_id:
                 continue
-            if row.is_held and row.delivery.reason not in STANDS_BY:
+            names_none = new.change is Change.DECIDE and new.remote_id.startswith(DECISION)
+            if row.is_held and row.delivery.reason not in STANDS_BY and not names_none:
                 unlisted = Listed(new.side, new.remote_id, Mark.OPEN, link.link.key, must_read=True)
                 listed.setdefault((new.side, new.remote_id), unlisted)
 

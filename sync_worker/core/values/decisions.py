@@ -12,11 +12,13 @@ from enum import StrEnum
 from typing import Any
 
 from sync_worker.core.hold_reasons import FREES_ITSELF, IN_STEP_ONLY, ON_LOOK
+from sync_worker.core.values.deliveries import Change, NewDelivery
 from sync_worker.core.values.links import HistoryEntry, HistoryKind, Link, Value
 from sync_worker.core.values.records import Side
 from sync_worker.core.values.sites import RatingKey
 
 ERASED_CONTACT = "erased-"  # and the number of the link: nobody's any more
+DECISION = "decision:"
 NUMBER, WORDS = "number", "words"
 
 
@@ -88,8 +90,19 @@ class Decision:
 
 
 def decision_name(name: str) -> str:
-    """What a decision is called among deliveries: it names no record of any side."""
-    return f"decision:{name}"
+    """What a decision is called among deliveries."""
+    return f"{DECISION}{name}"
+
+
+def delivery_of(decision: Decision, name: str, source: str, link: Link) -> NewDelivery:
+    """A decision as a delivery from a site's Wix side, whose source this is.
+
+    It speaks of the rating's record there, so that whoever looks at that finds it; where there is
+    none it names no record.
+    """
+    on_wix = [known.remote_id for slot, known in link.records.items() if slot.side is Side.WIX]
+    remote_id, payload = min(on_wix, default=name), decision_payload(decision)
+    return NewDelivery(Side.WIX, source, name, Change.DECIDE, remote_id, payload)
 
 
 def decision_payload(decision: Decision) -> dict[str, Any]:

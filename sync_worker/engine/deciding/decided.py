@@ -13,13 +13,15 @@ class Decided:
     """``delivery``: which brought it.
 
     ``is_forced``: whatever was edited since, for a person has let it go on. ``tried``: what this
-    run has written for it. ``is_outdated``: this run has found that somebody edited the rating.
+    run has sent for it; ``is_written``: some of that is done. ``is_outdated``: this run has found
+    that somebody edited the rating.
     """
 
     decision: Decision
     delivery: Delivery
     is_forced: bool = False
     tried: set[tuple[Side, str]] = field(default_factory=set)
+    is_written: bool = False
     is_outdated: bool = False
 
     @property

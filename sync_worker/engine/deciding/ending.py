@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sync_worker.core.plan import Action, Hold, Write
 from sync_worker.core.ports.inbox import ERASED, Closing
-from sync_worker.core.values import InboxState
+from sync_worker.core.values import InboxState, Intent
 from sync_worker.engine.deciding.decided import Decided
 from sync_worker.engine.deciding.planning import DecidedPlan, Verdict
 from sync_worker.engine.history_lines import line_for_decision
@@ -36,16 +36,22 @@ def end_decision(view: View, decided: Decided, actions: Mapping[str, Action]) ->
     elif verdict is Verdict.OUTDATED:
         view.close(delivery, OUTDATED)
         side = decided.decision.side
-        lines = [(name, view.value_on(side, name)) for name in names or [""] if name]
-        view.note(line_for_decision(decided, *one, "edited since") for one in lines)
+        now = {name: view.value_on(side, name) for name in names} or {"": None}
+        view.note(line_for_decision(decided, *one, "edited since") for one in now.items())
     # a side cannot be as decided
     elif plan.is_unsupported:
         view.close(delivery, Closing(InboxState.HELD, UNSUPPORTED))
     elif held:
         view.close(delivery, Closing(InboxState.HELD, held[0]))
     # both sides were so already
-    elif not decided.tried and decided.reason not in view.holds.settled:
+    elif not decided.is_written and delivery.id not in view.holds.settled:
         view.note([line_for_decision(decided, "", None, "nothing to change")])
+
+
+def note_written(decided: Decided, intent: Intent) -> None:
+    """A write succeeded: the history names who decided it."""
+    if decided.reason in intent.reasons.values():
+        decided.is_written = True
 
 
 def note_tried(decided: Decided, write: SlotWrite) -> None:

@@ -60,7 +60,7 @@ class DecidedPlan:
         main = self.view.carried.main
         if self._is_gone():
             return Verdict.GONE
-        if self.decided.is_forced:
+        if self.decided.is_forced and not any(self._is_deleted(side) for side in BOTH):
             return Verdict.STANDS
         # What came in step since was brought there by the edit.
         if self.decided.is_outdated:
@@ -97,11 +97,20 @@ class DecidedPlan:
         carried = self.view.carried.in_slot[EXTERNAL_SLOT]
         return all(self.view.value_on(side, name) is None for side in BOTH for name in carried)
 
+    def _is_deleted(self, side: Side) -> bool:
+        """Whether a record is gone that was on file: no release of a decision knew that."""
+        main = self.view.carried.main or ""
+        was_there = main in self.view.bases and self.view.bases[main].on(side) is not None
+        return was_there and self.view.value_on(side, main) is None
+
     def _is_edited(self, name: str, side: Side) -> bool:
         """Whether somebody edited a side since it was seen, to something else than was decided."""
         seen, now = self.decided.decision.seen.get(name), self.view.value_on(side, name)
-        # Nothing tells what was seen; or it is as it was.
-        if seen is None or self.view.carried.says_same(name, side, seen.on(side), now):
+        # Nothing tells what was seen: only that a record is gone which was on file.
+        if seen is None:
+            return now is None and self.view.bases[name].on(side) is not None
+        # As it was.
+        if self.view.carried.says_same(name, side, seen.on(side), now):
             return False
         return not self._is_alike(name, side)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sync_worker.core.errors import Held
 from sync_worker.core.hold_reasons import CONTENT_REPLACED, DECISION_OUTDATED, STOPPED
 from sync_worker.core.ports.inbox import Closing, Inbox
 from sync_worker.core.ports.links import Commit
-from sync_worker.core.values import Change, Delivery, InboxState, LinkState, Side
+from sync_worker.core.values import Change, Delivery, HistoryEntry, InboxState, LinkState, Side
 from sync_worker.core.values.decisions import Asked, Decision, decision_in
 from sync_worker.engine.deciding.decided import Decided
 from sync_worker.engine.history_lines import line_for_decision, line_for_stop
@@ -20,6 +20,9 @@ from sync_worker.engine.view import View
 
 FORGOTTEN = Closing(InboxState.DONE, "decision_forgotten")
 STOPPED_HERE = Closing(InboxState.HELD, "stopped")
+HELD_BESIDE = Closing(InboxState.HELD, "link_held")
+AT_STOP = Closing(InboxState.DONE, "rating_stopped")
+STANDS_STILL = "the rating stands still"
 DECIDED_ANEW = Closing(InboxState.SUPERSEDED, "decided anew")
 LINK_HELD = "link_held"
 
@@ -40,7 +43,12 @@ class DecisionsInHand:
         if decision is None:
             self.view.close(delivery, FORGOTTEN)
             return
-        if decision.asked is Asked.STOP and not self._may_go_on(delivery):
+        is_stop = decision.asked is Asked.STOP and not self._may_go_on(delivery)
+        # A person's word already: nothing comes before the release.
+        if self.view.holds.is_frozen and (self.view.holds.is_for_a_person or not is_stop):
+            self._end_at_stop(delivery)
+            return
+        if is_stop:
             self._stop(delivery, decision)
         elif decision.asked.writes:
             self._note(decision, delivery)
@@ -48,19 +56,35 @@ class DecisionsInHand:
 
     def _may_go_on(self, delivery: Delivery) -> bool:
         """Whether a person has released what was stopped."""
-        # Held beside another one that had stopped it, it was released with that.
-        reasons = (STOPPED, LINK_HELD)
-        return delivery.must_read and any(
-            self.inbox.was_released(delivery, reason) for reason in reasons
-        )
+        return delivery.must_read and self.inbox.was_released(delivery, STOPPED)
 
     def _stop(self, delivery: Delivery, decision: Decision) -> None:
-        """The link rests until a person lets it go on. Raises Held."""
-        line = line_for_stop(decision, delivery.id)
+        """The link rests until a person lets it go on. Raises Held.
+
+        What else is in hand waits for that, but for a request to erase: that goes on.
+        """
+        in_hand = [one for one in self.view.run.deliveries if not one.stands_by]
+        others = [one for one in in_hand if one.id != delivery.id]
+        is_asked_to_erase = any(one.new.privacy for one in others)
         closings = {delivery.id: STOPPED_HERE}
-        change = Commit(link_state=LinkState.HELD, history=[line], closings=closings)
-        self.reading.keeper.commit(change)
-        raise Held(LINK_HELD)
+        lines = [line_for_stop(decision, delivery.id)]
+        if not is_asked_to_erase:
+            decided = [one for one in others if one.new.change is Change.DECIDE]
+            closings |= dict.fromkeys([one.id for one in others], HELD_BESIDE)
+            closings |= dict.fromkeys([one.id for one in decided], AT_STOP)
+            lines += _lines_at_stop(decided)
+        self._end_now(closings, Commit(link_state=LinkState.HELD, history=lines))
+        if not is_asked_to_erase:
+            raise Held(LINK_HELD)
+
+    def _end_at_stop(self, delivery: Delivery) -> None:
+        """What was decided about a rating that stands still ends, on record."""
+        self._end_now({delivery.id: AT_STOP}, Commit(history=_lines_at_stop([delivery])))
+
+    def _end_now(self, closings: Mapping[int, Closing], change: Commit) -> None:
+        """Before the end of the run: a person may release it in the next moment."""
+        self.reading.keeper.commit(replace(change, closings=closings))
+        self.view.holds.left.update(closings)
 
     def _note(self, decision: Decision, delivery: Delivery) -> None:
         """Of several decisions the newest counts."""
@@ -83,6 +107,15 @@ class DecisionsInHand:
             is_missing = all(self.view.record_views[slot].remote_id is None for slot in slots)
             if is_missing and side not in self.view.looked_up:
                 self.placing.look_up(side)
+
+
+def _lines_at_stop(deliveries: Sequence[Delivery]) -> list[HistoryEntry]:
+    found = [(decision_in(one.new.payload), one) for one in deliveries]
+    return [
+        line_for_decision(Decided(decision, one), "", None, STANDS_STILL)
+        for decision, one in found
+        if decision is not None
+    ]
 
 
 def decision_in_hand(deliveries: Sequence[Delivery]) -> Decided | None:

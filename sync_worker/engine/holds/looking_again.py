@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sync_worker.core.errors import (
@@ -32,8 +32,7 @@ class Holds:
     taken up to look again; ``standing_by``: those that only a person releases; ``left``: ids of
     those that no look came of, held as before. ``refused``: writes that would only be refused
     again; ``conflicts``: slots whose record a write found changed. ``decided``: what a person has
-    decided meanwhile, and is in hand; ``settled``: why the write was made that an earlier run left
-    open.
+    decided meanwhile, and is in hand; ``settled``: decisions of which an earlier run had written.
     """
 
     is_frozen: bool = False
@@ -43,7 +42,7 @@ class Holds:
     refused: dict[tuple[Slot, Operation], Hold] = field(default_factory=dict)
     conflicts: set[Slot] = field(default_factory=set)
     decided: Decided | None = None
-    settled: Set[str] = frozenset()
+    settled: set[int] = field(default_factory=set)
 
     @property
     def is_for_a_person(self) -> bool:

@@ -233,10 +233,14 @@ def _bases(
         return {}
     # Some may not be kept in step any more, since the write was announced.
     names = [name for name in intent.targets if name in view.bases]
-    # A value from a file: the sides have not agreed on it yet.
+    bases = dict[str, Base]()
+    # A value from a file, or of a decision: the sides have not agreed on it yet.
     if is_imported:
-        return {name: view.bases[name] for name in names}
-    bases = _of_words_left_out(view, intent)
+        ours = {name for name in names if intent.sources.get(name) is None}
+        bases = {name: view.bases[name] for name in ours}
+        names = [name for name in names if name not in ours]
+    else:
+        bases = _of_words_left_out(view, intent)
     for name in names:
         shown, source = values.get(name), intent.sources.get(name)
         # Not taken as written, so not agreed on: its source is still a change to be carried over.

@@ -22,10 +22,9 @@ from sync_worker.core.values import (
 from sync_worker.core.values.decisions import (
     LINES_LOOKED_AT,
     SETTLES,
-    Decision,
     decision_in,
     decision_name,
-    decision_payload,
+    delivery_of,
     is_erased_key,
     shown_on_file,
 )
@@ -123,8 +122,10 @@ class SqlDecisions:
             if known is not None:
                 return known
             decision = judge(rating)
-            site = self._site_of(connection, links.read_link(connection, link_id))
-            inbox_id = _store(connection, site, link_id, named, decision)
+            its_link = links.read_link(connection, link_id)
+            site = self._site_of(connection, its_link)
+            new = delivery_of(decision, named, site.instance_id, its_link)
+            inbox_id = _store(connection, its_link, new)
             after = {"rating": link_id, "delivery": inbox_id}
             what = f"rating.{decision.asked}"
             note_change(connection, decision.actor, what, site.id, after=after, why=decision.why)
@@ -154,13 +155,12 @@ def _known(connection: Connection, site: Site, named: str) -> int | None:
     return connection.execute(found).scalar()
 
 
-def _store(connection: Connection, site: Site, link_id: int, named: str, decision: Decision) -> int:
-    payload = decision_payload(decision)
-    new = NewDelivery(Side.WIX, site.instance_id, named, Change.DECIDE, named, payload)
+def _store(connection: Connection, its_link: Link, new: NewDelivery) -> int:
     inbox_id: int = deliveries.STORE.scalar(connection, **from_delivery(new))
     # No doorbell need ring for it: it is due at once.
-    its_link = {"site_id": site.id, "link_id": link_id, "next_attempt_at": ledger_now()}
-    connection.execute(update(inbox).where(inbox.c.id == inbox_id).values(its_link))
+    at_once: dict[str, Any] = {"link_id": its_link.id, "site_id": its_link.key.site_id}
+    at_once["next_attempt_at"] = ledger_now()
+    connection.execute(update(inbox).where(inbox.c.id == inbox_id).values(at_once))
     return inbox_id
 
 

@@ -22,6 +22,7 @@ from sync_worker.core.hold_reasons import STANDS_BY
 from sync_worker.core.record_codec import record_as_json, record_from_json
 from sync_worker.core.sweep_values import Absences, Finding, Listed, Mark, Sweep
 from sync_worker.core.values import Change, InboxState, RatingKey, Side
+from sync_worker.core.values.decisions import DECISION
 from sync_worker.ledger.process_tables import listed, missing
 from sync_worker.ledger.statements.links import max_deletes
 from sync_worker.ledger.statements.tombstones import buried_among
@@ -90,6 +91,8 @@ def list_held(connection: Connection, sweep: Sweep) -> None:
     """Rows for what a link holds of records that no listing has shown."""
     held = select(inbox.c.side, inbox.c.remote_id, *_OF_LINK).join(link).distinct()
     is_its = (link.c.site_id == sweep.site_id) & (inbox.c.state == str(InboxState.HELD))
+    # A person's decision about what has no record on Wix names none.
+    is_its &= (inbox.c.change != str(Change.DECIDE)) | ~inbox.c.remote_id.startswith(DECISION)
     rows = [
         _unlisted(sweep, row, Mark.OPEN, Change.UPSERT)
         for row in connection.execute(held.where(is_its, inbox.c.reason.not_in(STANDS_BY)))

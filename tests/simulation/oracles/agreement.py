@@ -102,6 +102,7 @@ def resurrected(shop: Shop) -> Iterator[str]:
                 shop.is_held(entity, person)
                 or len(shop.crowd.aliases(person)) > 1
                 or person in shop.crowd.erased
+                or was_decided(shop, key)
             ):
                 continue
             left = left_by_policy(shop, side, key[0], person)
@@ -119,6 +120,12 @@ def resurrected(shop: Shop) -> Iterator[str]:
                     f"I9 {key} lives although {remote_id} was deleted on {side} while both sides"
                     " were in step"
                 )
+
+
+def was_decided(shop: Shop, key: tuple[int, str]) -> bool:
+    """Whether a support person's decision was written for a rating: by policy an edit may win."""
+    written = {line.inbox_id for line in shop.ledger.history_entries() if line.actor and line.side}
+    return any(act.key == key and act.number in written for act in shop.decider.decided)
 
 
 def left_by_policy(shop: Shop, deleted_on: Side, number: int, person: Person) -> Set[str]:

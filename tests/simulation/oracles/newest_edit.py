@@ -24,6 +24,8 @@ from tests.simulation.oracles.reading import (
 from tests.simulation.world import Shop
 from tests.twins.remote_values import JournalEntry
 
+WRITES = (HistoryKind.CREATE, HistoryKind.UPDATE)
+
 
 def edits_of(
     shop: Shop, number: int, person: Person, field: AnyField
@@ -49,9 +51,15 @@ def is_kept(field: AnyField, side: Side, value: Any, now: Any) -> bool:
 
 
 def is_true_winner(
-    field: AnyField, line: HistoryEntry, edits: Sequence[tuple[Side, JournalEntry]]
+    field: AnyField,
+    line: HistoryEntry,
+    edits: Sequence[tuple[Side, JournalEntry]],
+    decided: Sequence[HistoryEntry],
 ) -> bool:
-    """Whether what a line says was written in place of the loser was given by a person."""
+    """Whether what a line says was written in place of the loser was given by a person.
+
+    ``decided``: lines of what support people decided.
+    """
     # A support person decided it.
     if line.actor:
         return True
@@ -60,6 +68,11 @@ def is_true_winner(
         return True
     other = line.side.other
     given = [value_in(entry.after, field, other) for side, entry in edits if side is other]
+    given += [
+        one.after
+        for one in decided
+        if one.side is other and one.attribute == line.attribute and one.what in WRITES
+    ]
     return any(
         is_written_as(field, line.side, value, line.after) for value in given if value is not None
     )
@@ -93,6 +106,7 @@ def newest_edit_lost(shop: Shop) -> Iterator[str]:
         or shop.options.normalises
     ):
         return
+    decided = [line for line in shop.ledger.history_entries() if line.actor]
     for number, (wix_ref, external_ref) in enumerate(shop.entities):
         behind = shadowed(shop, external_ref)
         for person in shop.persons:
@@ -118,7 +132,8 @@ def newest_edit_lost(shop: Shop) -> Iterator[str]:
                 if newest.remote_id in moderated(shop, side):
                     continue
                 if not any(
-                    is_true_winner(field, line, edits) for line in lines_about(shop, newest, value)
+                    is_true_winner(field, line, edits, decided)
+                    for line in lines_about(shop, newest, value)
                 ):
                     yield (
                         f"I26 {wix_ref.entity_id} {person.contact_id} {name}: {value}"

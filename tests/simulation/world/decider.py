@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -12,8 +13,8 @@ from sync_worker.core.values import EntityRef, Person, RatingKey, Side
 from sync_worker.core.values.decisions import Decision
 from sync_worker.services.access.who import Role, Who
 from sync_worker.services.deciding.choice import Choice
-from sync_worker.services.deciding.decisions import Decisions
-from sync_worker.services.deciding.refusals import DecisionRefused
+from sync_worker.services.deciding.decisions import CHOOSABLE, Decisions
+from sync_worker.services.deciding.refusals import DecisionRefused, NotPossible
 from tests.simulation.world.chance import Chance
 from tests.simulation.world.options import Options
 
@@ -75,7 +76,6 @@ class Decider:
         self._keys: dict[int, Key] = {}
         # Carried out although somebody had edited the rating: the numbers.
         self.forced: set[int] = set()
-        self._stopped: set[int] = set()
 
     def ring(self, inbox_ids: Sequence[int]) -> None:
         """Now and then nobody hears it."""
@@ -95,13 +95,14 @@ class Decider:
         link_id = self._ledger.links.link_id(RatingKey(self._site_id, entity.id, key[1]))
         if link_id is None:
             return
-        deeds = [self._makes] * 3 + [self._undoes] * 3 + [self._chooses, self._compares]
-        deeds += [self._stops, self._lets_go_on, self._carries_out]
+        deeds = [self._makes, self._undoes, self._chooses] * 5 + [self._carries_out] * 2
+        deeds += [self._compares, self._stops] + [self._lets_go_on] * 3
         self._keys[link_id] = key
-        try:
-            random.choice(deeds)(random.choice(SUPPORT), link_id)
-        except DecisionRefused:
-            return
+        # Who is refused thinks of something else.
+        for deed in random.sample(deeds, 4):
+            with suppress(DecisionRefused):
+                deed(random.choice(SUPPORT), link_id)
+                return
 
     def _note(self, number: int, link_id: int, decision: Decision) -> None:
         # A world of one rating need not say which one.
@@ -109,12 +110,10 @@ class Decider:
         self.decided.append(DecidedAct(number, key, decision, self._count_acts(key)))
 
     def end(self) -> None:
-        """All that was stopped goes on."""
-        for link_id in sorted(self._stopped):
-            try:
+        """All that was stopped goes on; a merge may have joined it with another one."""
+        for link_id in sorted(self._keys):
+            with suppress(DecisionRefused):
                 self.service.go_on(SUPPORT[0], link_id, "the end")
-            except DecisionRefused:
-                continue
 
     # -- what they do
 
@@ -133,11 +132,21 @@ class Decider:
     def _undoes(self, who: Who, link_id: int) -> None:
         rating = self.service.on_file.rating(link_id)
         newest = 0 if rating is None else rating.version
-        self.service.undo(who, newest - self._chance.random.randrange(4), "a mistake")
+        for number in range(newest, max(0, newest - 8), -1):
+            line = self.service.on_file.line(number)
+            if line is None or line.link_id != link_id:
+                continue
+            with suppress(NotPossible):
+                self.service.undo(who, number, "a mistake")
+                return
+        raise NotPossible("nothing to undo")
 
     def _chooses(self, who: Who, link_id: int) -> None:
         rating = self.service.on_file.rating(link_id)
-        held = [] if rating is None else sorted(rating.held)
+        reasons = {} if rating is None else rating.held
+        held = [one for one in sorted(reasons) if reasons[one] in CHOOSABLE]
+        if not held:
+            raise NotPossible("nothing to choose")
         self.service.choose_side(who, held, self._chance.random.choice(list(Side)), "it is right")
 
     def _compares(self, who: Who, link_id: int) -> None:
@@ -145,7 +154,6 @@ class Decider:
 
     def _stops(self, who: Who, link_id: int) -> None:
         self.service.stop(who, link_id, "wait")
-        self._stopped.add(link_id)
 
     def _lets_go_on(self, who: Who, link_id: int) -> None:
         self.service.go_on(who, link_id, "go on")
