@@ -54,7 +54,12 @@ STEPS = {
     "end": _("End"),
     "person": _("Person"),
 }
-FIELDS = {"title": _("Title"), "body": _("Text"), "reply": _("The owner's reply")}
+FIELDS = {
+    "overall": _("Stars"),
+    "title": _("Title"),
+    "body": _("Text"),
+    "reply": _("The owner's reply"),
+}
 
 
 @ratings.get("/ratings")

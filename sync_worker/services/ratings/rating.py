@@ -137,7 +137,7 @@ class Ratings:
             known.sentence if is_held else "",
             known.advice if is_held else "",
             known.frees_itself if is_held else "",
-            tuple(steps_of_delivery(step, self.flower_url)),
+            tuple(steps_of_delivery(step, self.flower_url))[::-1],
         )
 
 

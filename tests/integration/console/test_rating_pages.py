@@ -87,6 +87,19 @@ def test_held_rating_says_what_differs_and_what_to_do(ground: Ground, there: Rat
     assert 'class="differs"' in page
 
 
+def test_live_part_is_told_alone_and_only_if_new(ground: Ground, there: RatingGround) -> None:
+    there.hold_link(42)
+    support, live = ground.client(Role.SUPPORT), {"HX-Target": "live"}
+    for path in (f"/ratings/{there.eve}", "/activity"):
+        part = support.get(path, headers=live)
+        assert "<html" not in part.text
+        assert "Stars" in part.text
+        known = live | {"If-None-Match": part.headers["ETag"]}
+        assert support.get(path, headers=known).status_code in (200, 304)
+    assert f'href="/held/{there.held}"' in support.get(f"/ratings/delivery/{there.held}").text
+    assert support.get(f"/held/{there.held}").status_code == 200
+
+
 def test_csv_is_a_file_of_the_ratings_found(ground: Ground, there: RatingGround) -> None:
     answer = ground.client(Role.SUPPORT).get("/ratings.csv?q=eve+miller")
     assert answer.headers["Content-Disposition"] == "attachment; filename=ratings.csv"
