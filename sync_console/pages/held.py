@@ -12,7 +12,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from sync_console.pages.charts import GAP, LEFT, WIDTH, Chart, Label, Series, stacked
-from sync_console.pages.held_asked import AGES, SIDES, after, asked, filter_of
+from sync_console.pages.held_asked import AGES, SIDES, after, asked, filter_of, refuse_unknown
 from sync_console.web.parts import needs, parts
 from sync_console.web.show import show
 from sync_console.web.words import gettext as _
@@ -34,7 +34,9 @@ KINDS = ("first", "second", "third", "others")
 def index() -> Response:
     service, which = parts().held_parts.held, filter_of()
     groups = service.groups(g.who, which)
-    days, series = by_day(service.days(g.who, which, DAYS))
+    # Of one person or product there are few: their rows say when they came.
+    is_of_few = which.person is not None or which.product is not None
+    days, series = by_day([] if is_of_few else service.days(g.who, which, DAYS))
     return show(
         "held/groups.html",
         groups=groups,
@@ -51,6 +53,7 @@ def index() -> Response:
 @held.get("/held/<reason>")
 @needs(Right.LOOK)
 def group(reason: str) -> Response:
+    refuse_unknown(reason)
     service, which = parts().held_parts.held, filter_of(reason)
     found = service.groups(g.who, which)
     wants_preview = request.args.get("preview") == "1" and bool(found)
@@ -68,20 +71,20 @@ def group(reason: str) -> Response:
     )
 
 
-@held.get("/held/<int(max=9223372036854775807):number>")
+@held.get("/held/<int(max=9223372036854775807):inbox_id>")
 @needs(Right.LOOK)
-def row(number: int) -> Response:
+def row(inbox_id: int) -> Response:
     service = parts().held_parts.held
-    detail = service.detail(g.who, number)
+    detail = service.detail(g.who, inbox_id)
     if detail is None:
-        raise NotFound(service.what_became(g.who, number))
+        raise NotFound(service.what_became(g.who, inbox_id) or _("There is no such delivery here."))
     site_id = detail.item.site_id
     return show(
         "held/row.html",
         detail=detail,
         item=detail.item,
-        missing=parts().held_parts.mending.missing(g.who, number),
-        preview=service.preview(g.who, filter_of(numbers=[number])),
+        missing=parts().held_parts.mending.missing(g.who, inbox_id),
+        preview=service.preview(g.who, filter_of(numbers=[inbox_id])),
         may_release=g.who.may(Right.RELEASE, g.who.site_id or site_id),
         side_words=side_words,
         may_choose=_may_choose(detail.item),

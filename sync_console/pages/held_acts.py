@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from flask import Blueprint, g, request, url_for
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response
 
-from sync_console.pages.held_asked import filter_of, group_url
+from sync_console.pages.held_asked import filter_of, group_url, refuse_unknown
 from sync_console.web.actions import act, typed_count, why
 from sync_console.web.parts import needs, needs_fresh_login, parts
 from sync_console.web.words import gettext as _
@@ -25,32 +25,38 @@ from sync_worker.services.held.values import Released
 
 held_acts = Blueprint("acts", __name__)
 MAX_AT_ONCE = 1000  # with one press of a button, as many as the page counts
-ROW = "/held/<int(max=9223372036854775807):number>"
+ROW = "/held/<int(max=9223372036854775807):inbox_id>"
 
 
 @held_acts.post(f"{ROW}/release")
 @needs(Right.RELEASE)
-def release(number: int) -> Response:
+def release(inbox_id: int) -> Response:
+    _refuse_unseen(inbox_id)
+
     def do() -> str:
-        which = filter_of(numbers=[number])
-        return _released(parts().held_parts.held.release(g.who, which, why()), [number])
+        which = filter_of(numbers=[inbox_id])
+        return _released(parts().held_parts.held.release(g.who, which, why()), [inbox_id])
 
     return act(do, _back_to_group())
 
 
 @held_acts.post(f"{ROW}/drop")
 @needs(Right.RELEASE)
-def drop(number: int) -> Response:
+def drop(inbox_id: int) -> Response:
+    _refuse_unseen(inbox_id)
+
     def do() -> str:
-        which = filter_of(numbers=[number])
-        return _dropped(parts().held_parts.held.drop(g.who, which, why()), [number])
+        which = filter_of(numbers=[inbox_id])
+        return _dropped(parts().held_parts.held.drop(g.who, which, why()), [inbox_id])
 
     return act(do, _back_to_group())
 
 
 @held_acts.post(f"{ROW}/map")
 @needs(Right.MAP)
-def give_product(number: int) -> Response:
+def give_product(inbox_id: int) -> Response:
+    _refuse_unseen(inbox_id)
+
     other = EntityRef(_field("entity_id", 256), _field("group", 128))
     # One of the proposals; the field is for any other.
     if request.form.get("choice"):
@@ -58,17 +64,19 @@ def give_product(number: int) -> Response:
         other = EntityRef(entity_id[:256], of_group[:128])
 
     def do() -> str:
-        return parts().held_parts.mending.map_product(g.who, number, other, why()).words
+        return parts().held_parts.mending.map_product(g.who, inbox_id, other, why()).words
 
     return act(do, _back_to_group())
 
 
 @held_acts.post(f"{ROW}/contact")
 @needs(Right.MAP)
-def give_contact(number: int) -> Response:
+def give_contact(inbox_id: int) -> Response:
+    _refuse_unseen(inbox_id)
+
     def do() -> str:
         given = parts().held_parts.mending.add_contact(
-            g.who, number, _field("contact_id", 64), _field("address", 320), why()
+            g.who, inbox_id, _field("contact_id", 64), _field("address", 320), why()
         )
         return given.words
 
@@ -77,8 +85,10 @@ def give_contact(number: int) -> Response:
 
 @held_acts.post(f"{ROW}/choose")
 @needs(Right.DECIDE)
-def choose(number: int) -> Response:
+def choose(inbox_id: int) -> Response:
     """Both sides are to show what one of them shows."""
+    _refuse_unseen(inbox_id)
+
     word = request.form.get("side", "")
     if word not in tuple(Side):
         raise BadRequest(_("Say which side is right."))
@@ -86,7 +96,7 @@ def choose(number: int) -> Response:
 
     def do() -> str:
         try:
-            parts().decisions.choose_side(g.who, [number], side, why())
+            parts().decisions.choose_side(g.who, [inbox_id], side, why())
         except (UnknownRating, NotPossible) as unknown:
             raise Misconfigured(str(unknown)) from None
         except DecisionRefused as refused:
@@ -100,6 +110,7 @@ def choose(number: int) -> Response:
 @held_acts.post("/held/<reason>/chosen")
 @needs(Right.RELEASE)
 def release_chosen(reason: str) -> Response:
+    refuse_unknown(reason)
     numbers = [int(word) for word in request.form.getlist("number")[:500] if _is_number(word)]
 
     def do() -> str:
@@ -114,6 +125,7 @@ def release_chosen(reason: str) -> Response:
 @held_acts.post("/held/<reason>/release")
 @needs(Right.RELEASE)
 def release_group(reason: str) -> Response:
+    refuse_unknown(reason)
     if hold_reason(reason).way is Way.CONFIRM and typed_count() is None:
         raise BadRequest(_("Type how many it is about: what is sent then cannot be taken back."))
     if reason in UNCONFIRMED_DELETES:
@@ -130,6 +142,7 @@ def release_group(reason: str) -> Response:
 @held_acts.post("/held/<reason>/drop")
 @needs(Right.RELEASE)
 def drop_group(reason: str) -> Response:
+    refuse_unknown(reason)
     count = typed_count()
     if not count:
         raise BadRequest(_("Type how many it is about: what is dropped is not done."))
@@ -160,11 +173,18 @@ def _more(done: Released) -> str:
     return _("More are held for the same; press again for the next ones.") if done.is_more else ""
 
 
+def _refuse_unseen(inbox_id: int) -> None:
+    """Raises NotFound for what is not there, or of a site that is none of theirs."""
+    if parts().held_parts.held.what_became(g.who, inbox_id) is None:
+        raise NotFound(_("There is no such delivery here."))
+
+
 def _refuse_late(number: int, meant: list[int] | None) -> None:
     """Raises ChangedMeanwhile: of what somebody meant, nothing is held any more."""
     if number or not meant:
         return
-    raise ChangedMeanwhile(parts().held_parts.held.what_became(g.who, meant[0]))
+    became = parts().held_parts.held.what_became(g.who, meant[0])
+    raise ChangedMeanwhile(became or _("There is no such delivery here."))
 
 
 def _back_to_group() -> str:

@@ -12,6 +12,7 @@ from werkzeug.exceptions import NotFound
 from sync_console.web.parts import parts
 from sync_console.web.words import marked as _
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.hold_reasons import HOLD_REASONS
 from sync_worker.core.values import Side
 
 if TYPE_CHECKING:
@@ -48,6 +49,13 @@ def filter_of(reason: str | None = None, numbers: list[int] | None = None) -> He
         )
     except Misconfigured as unknown:
         raise NotFound(unknown.message) from None
+
+
+def refuse_unknown(reason: str) -> None:
+    """Raises NotFound for a word that no version gives, and that nothing is held for."""
+    if reason in HOLD_REASONS or parts().held_parts.held.groups(g.who, filter_of(reason)):
+        return
+    raise NotFound(_("Nothing is held for such a reason."))
 
 
 def group_url(reason: str) -> str:

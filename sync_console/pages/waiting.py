@@ -40,7 +40,7 @@ def try_now(key: str) -> Response:
     def do() -> str:
         done = len(parts().held_parts.waiting.try_now(g.who, key, filter_of().site))
         if not done:
-            return _("Nothing of it waits any more.")
+            raise NotFound(_("Nothing of it waits any more."))
         told = ngettext(
             "%(num)d is tried within seconds.", "%(num)d are tried within seconds.", done
         )

@@ -143,12 +143,15 @@ class HeldService:
         site = self._scoped(who, which, Right.LOOK).site
         return self._pages.last_crossed(site.id if site is not None else None)
 
-    def what_became(self, who: Who, number: int) -> str:
-        """Of one that is not held any more: what somebody did with it, or how it stands."""
+    def what_became(self, who: Who, number: int) -> str | None:
+        """Of one that is not held any more: what somebody did with it, or how it stands.
+
+        ``None``: there is none, or it is not theirs to see.
+        """
         story = self._admin.held.story(number)
         site_id = story.site.id if story is not None and story.site is not None else None
         if story is None or not who.may(Right.LOOK, site_id):
-            return f"There is no delivery #{number} here."
+            return None
         state, reason = story.delivery.state, story.delivery.reason
         own = [line for line in story.history if line.entry.inbox_id == number]
         acts = [one for one in own if one.entry.what in (HistoryKind.REPLAY, HistoryKind.DROP)]

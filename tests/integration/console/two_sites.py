@@ -56,6 +56,8 @@ def two_sites(ground: Ground) -> TwoSites:
         "entity_id": 1,
         "proposal_id": 1,
         "name": MARK,
+        "reason": MARK,
+        "key": "0" * 16,
     }
     return TwoSites(1, ids)
 
