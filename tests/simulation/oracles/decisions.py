@@ -30,6 +30,9 @@ def decisions_lost(shop: Shop) -> Iterator[str]:
         if not act.decision.asked.writes or is_erased(shop, act):
             continue
         state, reason = shop.ledger.ended(act.number)
+        # As its person asked: nothing of it is on record.
+        if reason == "erased":
+            continue
         # Held: a person sees it there.
         if state is not InboxState.HELD and (act.decision.actor, act.number) not in told:
             yield f"D1 #{act.number} ended as {state} ({reason}), and the history does not know it"
