@@ -85,7 +85,7 @@ def idle_rewrites(shop: Shop) -> Iterator[str]:
                 if before is None or after is None or before == after:
                     continue
                 # A person asked for it to the digit.
-                if (entry.remote_id, after) in decided:
+                if (key_of(shop, side, entry)[0], after) in decided:
                     continue
                 if field.is_alike(side, before, after):
                     yield (
