@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Flask, make_response, render_template, request
+from jinja2_fragments import BlockNotFoundError
 from jinja2_fragments.flask import render_block
 from werkzeug.wrappers import Response
 
@@ -21,7 +22,10 @@ def show(template: str, **context: Any) -> Response:
     """The page; for htmx only its block ``live``: 304 if that is as it was."""
     if not is_live():
         return make_response(render_template(template, **context))
-    html = render_block(template, "live", **context)
+    try:
+        html = render_block(template, "live", **context)
+    except BlockNotFoundError:
+        return make_response(render_template(template, **context))
     response = make_response(html)
     response.set_etag(mark_of(html))
     return response.make_conditional(request)

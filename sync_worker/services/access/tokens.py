@@ -10,7 +10,7 @@ from sync_worker.ledger.access.tokens import PAGE, NewToken, SqlTokens, Token
 from sync_worker.ledger.accounts.audit import SqlAudit
 from sync_worker.services.access.people import NAME
 from sync_worker.services.access.secrets import hash_of, new_secret
-from sync_worker.services.access.who import NotThere, Right, Role, Who
+from sync_worker.services.access.who import OF_INSTALLATION, NotThere, Right, Role, Who
 
 PREFIX = "rs_"  # by which a token is known where it leaked
 DAY_SECONDS = 86_400.0
@@ -52,6 +52,8 @@ class Tokens:
         who.check(Right.USERS)
         for scope in scopes:
             who.check(scope, site_id)
+            if site_id is not None and scope in OF_INSTALLATION:
+                raise Misconfigured(f"{scope} is of the whole installation, and of no site")
         if not scopes or not 1 <= days <= MAX_DAYS:
             raise Misconfigured(f"a token has at least one scope, and {MAX_DAYS} days at most")
         if not NAME.fullmatch(name):
