@@ -12,7 +12,7 @@ import pytest
 from sync_worker.services.access.who import Role
 from tests.integration.console.ground import Ground
 from tests.integration.console.test_rights_of_routes import address_of, rules_of
-from tests.integration.console.two_sites import MARK, TwoSites, two_sites
+from tests.integration.console.two_sites import MARK, WORDS, TwoSites, two_sites
 
 # What pages take behind the ``?``: the other site, and words that only it has.
 QUERIES = [
@@ -35,21 +35,24 @@ def test_each_argument_of_a_route_is_an_id_that_is_exchanged(
     ground: Ground, sites: TwoSites
 ) -> None:
     names = {name for rule, _ in rules_of(ground.app) for name in rule.arguments}
-    assert names <= set(sites.other), "say in two_sites.py what the other site has of it"
+    assert names <= {*sites.other, *WORDS}, "say in two_sites.py what the other site has of it"
 
 
 def test_owner_is_told_nothing_by_ids_of_another_site(ground: Ground, sites: TwoSites) -> None:
+    """They are refused, as with an id that nobody has."""
     owner, admin = ground.client(Role.OWNER, sites.mine), ground.client(Role.ADMIN)
-    token, reached = owner.tokens(), set[str]()
+    token, reached, before = owner.tokens(), set[str](), ground.everything_of(2)
     for rule, method in rules_of(ground.app):
-        if not rule.arguments:
+        if rule.arguments <= set(WORDS):
             continue
-        address = address_of(rule, sites.other)
+        address = address_of(rule, {**sites.other, **WORDS})
         answer = owner.open(address, method=method, data=token)
-        assert answer.status_code in (403, 404), (method, address)
+        nobodys = owner.open(address_of(rule, WORDS), method=method, data=token)
+        assert min(answer.status_code, nobodys.status_code) >= 400, (method, address)
         assert MARK not in answer.text.replace(address, ""), (method, address)
         if method == "GET":
             reached |= {rule.rule} if admin.get(address).status_code == 200 else set()
+    assert ground.everything_of(2) == before
     assert reached >= {"/sites/<int(max=999999999999):site_id>"}, "else nothing is proved"
 
 
@@ -75,10 +78,10 @@ def test_owner_finds_nothing_of_another_site_on_pages_without_an_id(
     owner, admin = ground.client(Role.OWNER, sites.mine), ground.client(Role.ADMIN)
     seen = 0
     for rule, method in rules_of(ground.app):
-        if rule.arguments or method != "GET":
+        if not rule.arguments <= set(WORDS) or method != "GET":
             continue
         for query in ["", *QUERIES]:
-            address = f"{rule.rule}?{query}"
+            address = f"{address_of(rule, WORDS)}?{query}"
             asked = query.partition("=")[2]
             text = owner.get(address).text
             # What somebody asks for stands in the form again.
@@ -98,7 +101,7 @@ def test_forms_without_an_id_in_the_address_touch_no_other_site(
     fields |= {"site": "2", "id": fields["inbox_id"], "ids": fields["inbox_id"], "why": "w"}
     fields |= {"count": "1", "choice": "wix", "side": "wix", "reason": "unknown_contact"}
     for rule, method in rules_of(ground.app):
-        if not rule.arguments and method == "POST":
-            answer = owner.post(rule.rule, {**owner.tokens(), **fields})
+        if rule.arguments <= set(WORDS) and method == "POST":
+            answer = owner.post(address_of(rule, WORDS), {**owner.tokens(), **fields})
             assert MARK not in answer.text or answer.status_code in (403, 404), rule.rule
     assert ground.everything_of(2) == before

@@ -20,6 +20,10 @@ MARK = "bumblebee"  # stands in each text of the other site
 NOW = 1_800_000_000.0
 
 
+# Arguments that are words of ours, and of no site.
+WORDS = {"reason": "unknown_contact", "key": "other-service"}
+
+
 @dataclass(frozen=True)
 class TwoSites:
     """``other``: ids of the other site, by the names that routes give their arguments."""
@@ -55,6 +59,7 @@ def two_sites(ground: Ground) -> TwoSites:
         "delivery_id": held,
         "entity_id": 1,
         "proposal_id": 1,
+        "number": held,
         "name": MARK,
         "reason": MARK,
         "key": "0" * 16,
@@ -77,8 +82,9 @@ def _linked(ground: Ground) -> tuple[int, int]:
         "contact_id": f"contact-{MARK}",
         "external_id": f"review-{MARK}",
         "external_record": record,
+        "external_state": "published",
     }
-    written = {"site_id": 2, "at": NOW, "what": "written", "side": str(Side.WIX)}
+    written = {"site_id": 2, "at": NOW, "what": "create", "side": str(Side.WIX)}
     written |= {"attribute": "overall", "reason": f"words of {MARK}", "remote_id": f"wix-{MARK}"}
     with ground.parts.transactions.write() as connection:
         connection.execute(insert(contact_map).values(people))
@@ -89,6 +95,7 @@ def _linked(ground: Ground) -> tuple[int, int]:
             "attribute": "overall",
             "wix_id": f"rating-{MARK}"[:64],
         }
+        value |= {"wix_state": "published", "base_wix": "80", "base_external": "4"}
         connection.execute(insert(link_value).values(value))
         line = insert(history).values({**written, "link_id": made}).returning(history.c.id)
         told = connection.execute(line).scalar_one()
