@@ -71,7 +71,11 @@ def idle_rewrites(shop: Shop) -> Iterator[str]:
     """I16, I30: an existing value is never rewritten inside its class, nor a text in other bytes,
     unless a lost answer made us repeat ourselves.
     """
-    decided = {(line.remote_id, line.after) for line in shop.ledger.history_entries() if line.actor}
+    decided = {
+        (str(act.key[0]), value)
+        for act in shop.decider.decided
+        for value in act.decision.values.values()
+    }
     for side, remote in shop.remotes.items():
         for entry in remote.journal:
             if not entry.by_us or entry.operation != "update":
