@@ -35,7 +35,7 @@ def search(
     after: int,
     as_json: bool,
 ) -> None:
-    """Ratings, and what has not come to a rating yet and why.
+    """Find ratings by address, name, product or id, also what has not come to one yet, and why.
 
     WORD is an e-mail address, a name, a product (id, SKU, title), any id of either side, or a
     number that we print (r17, #17, h17). An address has to be whole; of anything else the start
