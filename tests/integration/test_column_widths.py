@@ -34,6 +34,7 @@ FROM_A_DOOR = frozenset(
         *("inbox.source", "inbox.dedupe_id", "inbox.remote_id", "inbox.hold_key"),
         *("entity_map.wix_entity_id", "entity_map.external_entity_id"),
         *("contact_map.email", "contact_map.name", "link.external_id", "history.remote_id"),
+        "unlinked.person_id",
     }
 )
 # Words, numbers and ids of our own or of our systems; others' words come there by the port alone,
@@ -64,6 +65,7 @@ OURS = frozenset(
         *("console_person.role", "console_session.hash", "console_session.instance_id"),
         *("console_session.locale", "console_session.uid", "console_token.hash"),
         *("console_token.made_by", "console_token.name"),
+        *("site_pause.state_before", "unlinked.email_key"),
     }
 )
 # Read by the same readers as what is thrown here, or from files: test_hostile_values.py throws at
@@ -79,7 +81,9 @@ ELSEWHERE = frozenset(
         *("history.before", "history.loser", "intent.attribute", "intent.remote_id"),
         *("link_value.attribute", "link_value.base_external", "link_value.base_wix"),
         *("link_value.wix_id", "listed.contact_id", "listed.remote_id", "missing.remote_id"),
-        *("tombstone.remote_id", "account.identity", "audit.actor"),
+        *("tombstone.remote_id", "account.identity", "audit.actor", "history.actor"),
+        *("site_pause.actor", "site_pause.why"),
+        *("unlinked.entity_id", "unlinked.name", "unlinked.name_key"),
         # Of a catalogue, bounded as its items are read: tests/unit/manifest, test_new_products.py.
         *("entity_map.title", "entity_proposal.external_entity_id", "entity_proposal.title"),
         *("entity_proposal.external_group", "entity_proposal.external_title"),
