@@ -66,10 +66,10 @@ def rating() -> None:
     """
 
 
+@example("ratings-sync rating show r17")
 @rating.command()
 @RATING
 @JSON
-@example("ratings-sync rating show r17")
 def show(link_id: int, as_json: bool) -> None:
     """Both sides as the ledger last knew them, and what waits."""
     with _told():
@@ -80,6 +80,7 @@ def show(link_id: int, as_json: bool) -> None:
         _print(shown)
 
 
+@example('ratings-sync rating make r17 --side wix --stars 4 --why "told us by phone"')
 @rating.command()
 @RATING
 @click.option("--side", "side_name", type=SIDES, required=True, help="In whose units STARS are.")
@@ -99,7 +100,6 @@ def show(link_id: int, as_json: bool) -> None:
 )
 @WHY
 @JSON
-@example('ratings-sync rating make r17 --side wix --stars 4 --why "told us by phone"')
 def make(
     link_id: int,
     side_name: str,
@@ -121,11 +121,11 @@ def make(
     _print_number(link_id, number, as_json=as_json)
 
 
+@example('ratings-sync rating undo h17 --why "a child pressed the stars"')
 @rating.command()
 @click.argument("line", metavar="LINE", type=Number("h", "a line of the history"))
 @WHY
 @JSON
-@example('ratings-sync rating undo h17 --why "a child pressed the stars"')
 def undo(line: int, why: str, as_json: bool) -> None:
     """Restore what a line of the history says was overwritten; of a delete the whole rating.
 
@@ -137,10 +137,10 @@ def undo(line: int, why: str, as_json: bool) -> None:
     _print_number(None, number, as_json=as_json)
 
 
+@example("ratings-sync rating compare r17")
 @rating.command()
 @RATING
 @JSON
-@example("ratings-sync rating compare r17")
 def compare(link_id: int, as_json: bool) -> None:
     """Look at both sides now, and bring them in step."""
     with _told():
@@ -148,11 +148,11 @@ def compare(link_id: int, as_json: bool) -> None:
     _print_number(link_id, number, as_json=as_json)
 
 
+@example('ratings-sync rating stop r17 --why "a lawyer looks at it"')
 @rating.command()
 @RATING
 @WHY
 @JSON
-@example('ratings-sync rating stop r17 --why "a lawyer looks at it"')
 def stop(link_id: int, why: str, as_json: bool) -> None:
     """Write nothing more for a rating before it may go on; what comes meanwhile waits.
 
@@ -163,11 +163,11 @@ def stop(link_id: int, why: str, as_json: bool) -> None:
     _print_number(link_id, number, as_json=as_json)
 
 
+@example('ratings-sync rating go-on r17 --why "it is settled"')
 @rating.command("go-on")
 @RATING
 @WHY
 @JSON
-@example('ratings-sync rating go-on r17 --why "it is settled"')
 def go_on(link_id: int, why: str, as_json: bool) -> None:
     """Let a rating go on that a person stopped, with all that waited for it."""
     with _told():
@@ -178,12 +178,12 @@ def go_on(link_id: int, why: str, as_json: bool) -> None:
         click.echo(f"r{link_id} goes on; {len(released)} deliveries were released")
 
 
+@example('ratings-sync rating choose 17 18 --side wix --why "the shop is right"')
 @rating.command()
 @click.argument("deliveries", nargs=-1, required=True, type=Number("#", "a delivery"))
 @click.option("--side", "side_name", type=SIDES, required=True, help="Which side wins.")
 @WHY
 @JSON
-@example('ratings-sync rating choose 17 18 --side wix --why "the shop is right"')
 def choose(deliveries: Sequence[int], side_name: str, why: str, as_json: bool) -> None:
     """Of held deliveries: make both sides show what one of them shows."""
     with _told():
