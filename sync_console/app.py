@@ -9,12 +9,13 @@ from pathlib import Path
 from flask import Flask, url_for
 from flask_wtf.csrf import CSRFProtect
 
+from sync_console.api import api
 from sync_console.entrance import ENTRANCE
 from sync_console.pages import PAGES
 from sync_console.pages.charts import hour_words
 from sync_console.pages.menu import menu
 from sync_console.settings import ConsoleConfig
-from sync_console.web import actions, errors, headers, parts, sessions, show, words
+from sync_console.web import actions, errors, headers, parts, programs, sessions, show, words
 from sync_worker.wiring.console import ConsoleParts, console_parts
 
 STATIC = Path(__file__).parent / "static"
@@ -42,7 +43,8 @@ def create_app(of: ConsoleParts | None = None) -> Flask:
     headers.init_app(app, config)
     app.extensions["console_secrets"] = sessions.init_app(app, config)
     # After it: a form whose session has ended is kept only if it is ours.
-    CSRFProtect(app)
+    CSRFProtect(app).exempt(api)  # a token in a header is no cookie: no other page can send it
+    programs.init_app(app, of.settings.console_api_per_minute)
     parts.init_app(app)
     words.init_app(app)
     actions.init_app(app)
@@ -51,7 +53,7 @@ def create_app(of: ConsoleParts | None = None) -> Flask:
     app.jinja_env.globals.update(
         menu=menu, file_url=file_url, hour_words=hour_words, known_views=app.view_functions
     )
-    for blueprint in (*ENTRANCE, *PAGES):
+    for blueprint in (*ENTRANCE, *PAGES, api):
         app.register_blueprint(blueprint)
     return app
 

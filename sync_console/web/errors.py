@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from sync_console.web import kept
 from sync_console.web.parts import NotFresh, NotLoggedIn, session_of_request
+from sync_console.web.programs import is_program, problem
 from sync_console.web.words import gettext as _
 from sync_worker.core.errors import SyncError, Transient
 from sync_worker.services.access.forms import ChangedMeanwhile, UnderWay
@@ -18,15 +19,23 @@ from sync_worker.services.deciding.refusals import DecisionRefused, UnknownLine,
 
 ANOTHER_NAME = "The console is not called so; it is at CONSOLE_PUBLIC_URL."
 
+KEPT_HEADERS = ("Allow", "Retry-After")  # of an answer that is no page of ours
+
 log = structlog.get_logger(__name__)
 
 
-def show_error(status: int, title: str, words: str) -> Response:
+def show_error(status: int, title: str, words: str, code: str = "") -> Response:
+    """``code``: a word for programs."""
+    if is_program():
+        return problem(status, title, words, **({"code": code} if code else {}))
     return make_response(render_template("errors/error.html", title=title, words=words), status)
 
 
 def not_logged_in(error: NotLoggedIn) -> Response:
     """What was typed goes along."""
+    if is_program():
+        words = "Send a token that counts: Authorization: Bearer rs_…"
+        return problem(401, "Who is it?", words)
     g.may_be_framed = bool(g.get("owner_secret"))
     page = "entrance/ended.html" if g.may_be_framed else "entrance/login.html"
     fields = kept.form_of_request()
@@ -55,10 +64,27 @@ def stale_form(error: CSRFError) -> Response:
 def not_decided(error: DecisionRefused) -> Response:
     """Nothing was stored; its words say why, and what is there now."""
     is_there = not isinstance(error, (UnknownLine, UnknownRating))
-    return show_error(409 if is_there else 404, _("Nothing was decided"), str(error))
+    return show_error(409 if is_there else 404, _("Nothing was decided"), str(error), error.code)
+
+
+def stranger(error: SecurityError) -> Response:
+    """By another name than ours no page can be built."""
+    if is_program():
+        return problem(400, "Another name", ANOTHER_NAME)
+    return Response(f"{ANOTHER_NAME}\n", 400)
+
+
+def http(error: HTTPException) -> Response:
+    answer = show_error(error.code or 500, error.name, error.description or "")
+    for name, value in error.get_headers():
+        if name in KEPT_HEADERS:
+            answer.headers[name] = value
+    return answer
 
 
 def init_app(app: Flask) -> None:
+    app.register_error_handler(SecurityError, stranger)
+    app.register_error_handler(HTTPException, http)
     app.register_error_handler(DecisionRefused, not_decided)
     app.register_error_handler(NotLoggedIn, not_logged_in)
     app.register_error_handler(NotFresh, not_fresh)
@@ -88,15 +114,6 @@ def init_app(app: Flask) -> None:
     @app.errorhandler(NotThere)
     def not_there(error: NotThere) -> Response:
         return show_error(404, _("There is nothing here"), str(error))
-
-    @app.errorhandler(SecurityError)
-    def stranger(error: SecurityError) -> Response:
-        """By another name than ours no page can be built."""
-        return Response(f"{ANOTHER_NAME}\n", 400)
-
-    @app.errorhandler(HTTPException)
-    def http(error: HTTPException) -> Response:
-        return show_error(error.code or 500, error.name, error.description or "")
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:

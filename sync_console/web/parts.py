@@ -77,10 +77,10 @@ def check_rights() -> None:
     right = right_of(view)
     if right is None:
         return
-    session = session_of_request()
-    if session is None:
+    who = cast("Who | None", g.get("who"))
+    if who is None:
         raise NotLoggedIn
-    check_right(session.who, right, (request.view_args or {}).get("site_id"))
+    check_right(who, right, (request.view_args or {}).get("site_id"))
 
 
 def check_right(who: Who, right: Right, site_id: int | None) -> None:

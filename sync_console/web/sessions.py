@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 
 from sync_console.settings import ConsoleConfig
 from sync_console.web.parts import parts
+from sync_console.web.programs import is_program
 from sync_worker.services.access.secrets import new_secret
 from sync_worker.services.access.sessions import Session
 
@@ -101,7 +102,7 @@ def said(request: Request) -> str:
 
 def find_session() -> None:
     """Before each request: whose it is."""
-    if request.endpoint == "static":
+    if request.endpoint == "static" or is_program():
         return
     secrets = current_app.extensions["console_secrets"].candidates(request)
     g.secret = secrets[0] if secrets else new_secret()

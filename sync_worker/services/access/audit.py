@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from sync_worker.ledger.access.audit_pages import PAGE, AuditFilter, AuditLine, SqlAuditPages
 from sync_worker.services.access.who import Right, Who
 
+__all__ = ["AuditLine", "AuditLog", "AuditPage"]
+
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:

@@ -18,6 +18,10 @@ class UnderWay(SyncError):
     """The same form came a moment ago, and what it asks for is being done."""
 
 
+class KeyUsed(SyncError):
+    """The key came with another request in the last 24 hours; take a new key for a new request."""
+
+
 class Forms:
     """By the token that each form has; the results are those of one session."""
 
@@ -32,6 +36,28 @@ class Forms:
         hash_ = hash_of(token)
         if not self._store.claim(hash_, session.hash):
             return self._first_result(token, session)
+        try:
+            result = act()
+        except BaseException:
+            self._store.let_go(hash_)
+            raise
+        self._store.note_result(hash_, result)
+        return result
+
+    def once_by_key(self, key: str, secret: str, asked: str, act: Callable[[], str]) -> str:
+        """The same for what a program asks by a key of its own; ``secret``: of its token.
+
+        Raises KeyUsed where the key came with something else than ``asked``.
+        """
+        hash_, of = hash_of(f"{secret} {key}"), hash_of(f"{secret} {asked}")
+        self._store.forget_old()
+        if not self._store.claim(hash_, of):
+            found = self._store.find(hash_, of)
+            if found is None:
+                raise KeyUsed
+            if found.result is None:
+                raise UnderWay
+            return found.result
         try:
             result = act()
         except BaseException:

@@ -19,6 +19,8 @@ from sync_worker.services.access.links import Links
 from sync_worker.services.access.sessions import Sessions
 from sync_worker.services.access.who import NotThere, Right, Role, Who
 
+__all__ = ["NAME", "OF_PEOPLE", "Invitation", "People", "PeoplePage", "Person", "people_over"]
+
 NAME = re.compile(r"[\w.@+-][\w.@+ -]{0,127}")
 OF_PEOPLE = (Role.VIEWER, Role.SUPPORT, Role.ADMIN)  # an owner comes from Wix
 

@@ -180,14 +180,14 @@ class Decisions:
 
     def _line_of(self, who: Who, number: int) -> PastLine:
         line = self.on_file.line(number)
-        if line is None or not who.may(Right.LOOK, line.site_id):
+        if line is None or not _sees(who, Right.DECIDE, line.site_id):
             raise UnknownLine(number)
         who.check(Right.DECIDE, line.site_id)
         return line
 
     def _of(self, who: Who, right: Right, found: RatingOnFile | None, link_id: int) -> RatingOnFile:
         """Of another site not even that it is there is told."""
-        if found is None or not who.may(Right.LOOK, found.site.id):
+        if found is None or not _sees(who, right, found.site.id):
             raise UnknownRating(link_id)
         who.check(right, found.site.id)
         return found
@@ -217,7 +217,7 @@ class Decisions:
         return judge
 
     def _link_of(self, who: Who, held: HeldOne | None, inbox_id: int) -> int:
-        if held is None or held.site_id is None or not who.may(Right.LOOK, held.site_id):
+        if held is None or held.site_id is None or not _sees(who, Right.DECIDE, held.site_id):
             raise NotPossible(f"delivery #{inbox_id} is not held (any more)")
         who.check(Right.DECIDE, held.site_id)
         if held.link_id is None or held.reason not in CHOOSABLE:
@@ -238,6 +238,11 @@ class Decisions:
         inbox_id = self.on_file.decide(link_id, name, judge)
         self.bell.ring([inbox_id])
         return inbox_id
+
+
+def _sees(who: Who, right: Right, site_id: int) -> bool:
+    """A program's token may have this right without that to look."""
+    return who.may(Right.LOOK, site_id) or who.may(right, site_id)
 
 
 def _decision(

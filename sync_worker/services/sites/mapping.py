@@ -19,6 +19,18 @@ from sync_worker.ledger.console.maps import PAGE, MapLine, SqlMaps, WaitingThing
 from sync_worker.services.access.who import Right, Who
 from sync_worker.services.onboarding.products import Products
 
+__all__ = [
+    "MAX_PROBLEMS",
+    "WAYS",
+    "MapLine",
+    "Mapped",
+    "Maps",
+    "MapsPage",
+    "PairsPage",
+    "RowsRefused",
+    "WaitingThing",
+]
+
 WAYS = ALL_WAYS
 MAX_FILE = 8 * 1024 * 1024  # bytes of a file that a page sends
 MAX_PROBLEMS = 100  # shown of one file

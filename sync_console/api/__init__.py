@@ -1,0 +1,8 @@
+"""The JSON API, ``/api/v1``: what the pages show and do, for programs with a token."""
+
+from __future__ import annotations
+
+from sync_console.api import deciding, document, looking, mending, sites
+from sync_console.api.endpoints import api
+
+__all__ = ["api", "deciding", "document", "looking", "mending", "sites"]

@@ -1,0 +1,143 @@
+"""Answers that are no single value of a service: pages of lists, and what came of an action.
+
+``next_after``: to be sent as ``after``; ``next``: the same as an address. Both ``null``: the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sync_worker.services.access.audit import AuditLine
+from sync_worker.services.access.people import Person
+from sync_worker.services.held.values import HeldGroup, HeldItem
+from sync_worker.services.ratings.values import DeliveryFound, Line, RatingFound
+from sync_worker.services.sites.mapping import MapLine, WaitingThing
+from sync_worker.services.sites.policies import Asked
+from sync_worker.services.sites.sites import SiteSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    groups: Sequence[HeldGroup]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRows:
+    items: Sequence[HeldItem]
+    next_after: int | None
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RatingRows:
+    """``is_cut``: the word means more than is shown."""
+
+    ratings: Sequence[RatingFound]
+    deliveries: Sequence[DeliveryFound]
+    is_cut: bool
+    next_after: int | None
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Activities:
+    """``looked_back_to``: looking was given up there; the next page goes on."""
+
+    lines: Sequence[Line]
+    looked_back_to: datetime | None
+    next_after: int | None
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRows:
+    sites: Sequence[SiteSummary]
+    next_after: str | None
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OneSite:
+    """``waiting``: products that are not mapped, by the ratings that wait for that."""
+
+    site: SiteSummary
+    policies: Sequence[Asked]
+    waiting: Sequence[WaitingThing]
+
+
+@dataclass(frozen=True, slots=True)
+class MapRows:
+    maps: Sequence[MapLine]
+    next_after: int | None
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRows:
+    """``kinds``: what may be asked for as ``what``."""
+
+    lines: Sequence[AuditLine]
+    kinds: Sequence[str]
+    next_after: int | None
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UserRows:
+    users: Sequence[Person]
+    next_after: int | None
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasedNow:
+    """``not_released``: of the numbers that were given; ``is_more``: more are held for the same."""
+
+    released: Sequence[int]
+    not_released: Sequence[int]
+    is_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedNow:
+    """As ReleasedNow."""
+
+    dropped: Sequence[int]
+    not_dropped: Sequence[int]
+    is_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TriedNow:
+    """The deliveries that are tried within seconds."""
+
+    tried: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedNow:
+    """``delivery``: a worker carries it out within seconds. ``rating``: of an undo unknown yet."""
+
+    rating: int | None
+    delivery: int
+
+
+@dataclass(frozen=True, slots=True)
+class GoesOn:
+    rating: int
+    released: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The policies of a site, as they are now."""
+
+    site_id: int
+    policies: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    sentence: str

@@ -1,0 +1,41 @@
+"""The examples of docs/api.md do what they say, and its tables name every endpoint."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.integration.console.ground import Ground
+from tests.integration.console.held_shop import HeldShop
+from tests.integration.console.programs import api_rules, program
+
+PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
+
+
+def test_each_example_answers(ground: Ground) -> None:
+    HeldShop(ground.admin).hold("unknown_contact")
+    asker, lines = program(ground), re.findall(r"^curl .*$", PAGE, re.MULTILINE)
+    assert len(lines) >= 5
+    for line in lines:
+        words = shlex.split(line)
+        address = urlsplit(words[2].replace("$CONSOLE", "http://console"))
+        headers = dict(word.split(": ", 1) for flag, word in pairwise(words) if flag == "-H")
+        assert headers.pop("Authorization") == "Bearer $TOKEN"
+        path = f"{address.path}?{address.query}"
+        if "--json" in words:
+            body = json.loads(words[words.index("--json") + 1])
+            answer = asker.open(path, "POST", json=body, headers=headers)
+        else:
+            answer = asker.open(path, headers=headers)
+        assert answer.status_code == 200, (line, answer.text)
+        assert len(answer.json) > 0
+
+
+def test_tables_name_each_endpoint(ground: Ground) -> None:
+    for rule, _method in api_rules(ground):
+        path = re.sub(r"<(?:[^:>]*:)?(\w+)>", r"{\1}", rule.rule.removeprefix("/api/v1"))
+        assert f"{path}`" in PAGE or f"{path}?" in PAGE, path
