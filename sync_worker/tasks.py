@@ -23,6 +23,7 @@ from sync_worker.core.ports.inbox import RING_SHARE
 from sync_worker.core.ports.site_sides import PROBE_SECONDS
 from sync_worker.doctor.evidence import addresses, local_evidence, looks_at
 from sync_worker.doctor.gauges import TroubleGauges
+from sync_worker.doctor.live import asked
 from sync_worker.intake.intake import Opened
 from sync_worker.runtime.celery.bell import WorkerBell
 from sync_worker.runtime.celery.broker import install_safe_transport
@@ -47,6 +48,7 @@ install_safe_transport()
 app = Celery("sync_worker")
 app.config_from_object("sync_worker.runtime.celery.settings")
 app.steps["consumer"].add(GatheredEvents)
+asked.add_tasks(app)
 bell = WorkerBell(app)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from flask import Blueprint
 
+from sync_console.pages.account import account
 from sync_console.pages.activity import activity
 from sync_console.pages.audit import audit
 from sync_console.pages.held import held
@@ -36,6 +37,7 @@ PAGES: Sequence[Blueprint] = (
     rating_decisions,
     activity,
     sites,
+    account,
     machines,
     users,
     audit,

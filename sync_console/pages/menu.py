@@ -11,6 +11,9 @@ from sync_console.web.parts import session_of_request
 from sync_console.web.words import marked as _
 from sync_worker.services.access.who import Right
 
+# Pages of a site that stand beside the others.
+OF_A_SITE = {"account": "sites", "onboarding": "sites"}
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -24,7 +27,8 @@ class Item:
     @property
     def is_here(self) -> bool:
         blueprint = (request.blueprint or "").partition(".")[0]
-        return blueprint == self.endpoint.partition(".")[0]
+        place = OF_A_SITE.get(blueprint, blueprint)
+        return place == self.endpoint.partition(".")[0]
 
 
 ITEMS = (

@@ -9,12 +9,13 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from sync_worker.config import Settings, environment, load_settings
 from sync_worker.core.ports.catalogue import Catalogue
 from sync_worker.core.values import Side, Site
 from sync_worker.doctor.evidence import local_evidence, redis_reason
+from sync_worker.ledger.accounts.store import SqlAccountStore
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.administration.door_counts import UNKNOWN_SOURCE
 from sync_worker.ledger.deciding.decisions import SqlDecisions
@@ -24,8 +25,11 @@ from sync_worker.ledger.ratings.rating_story import RatingStories
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.transactions import Transactions
 from sync_worker.manifest.manifest import Manifest
+from sync_worker.runtime.celery.asking import WorkersAsked
 from sync_worker.services.access.access import Access, access_over
 from sync_worker.services.access.owners import OwnerRules
+from sync_worker.services.accounts.accounts import Accounts
+from sync_worker.services.accounts.desk import AccountDesk, Asking
 from sync_worker.services.deciding.decisions import Decisions
 from sync_worker.services.evidence import Bounds, Evidence
 from sync_worker.services.machines import MachineRoom, MachineSources
@@ -45,6 +49,7 @@ from sync_worker.wiring.console_entry import public_url
 from sync_worker.wiring.databases import Databases
 from sync_worker.wiring.held import HeldParts
 from sync_worker.wiring.redis_parts import RedisParts
+from sync_worker.wiring.secret_keys import sealer
 from sync_worker.wiring.sweeps import NoBell
 
 SQL_SECONDS = 5.0
@@ -127,6 +132,31 @@ class ConsoleParts:
     @cached_property
     def policies(self) -> Policies:
         return Policies(self.admin)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """Seals what is given; opens nothing."""
+        return Accounts(
+            SqlAccountStore(self.transactions),
+            self.admin,
+            self.connectors.code_of,
+            partial(sealer, self.settings),
+            lambda: self.redis.account_news.tell(),
+        )
+
+    @cached_property
+    def asking(self) -> Asking:
+        """What lets workers do what a page is asked for."""
+        return WorkersAsked(lambda: self.settings.broker, self.settings.redis_key_prefix)
+
+    @cached_property
+    def account_desk(self) -> AccountDesk:
+        return AccountDesk(
+            self.accounts,
+            lambda: sorted(self.connectors.names),
+            self.settings.gateway_public_url,
+            self.asking,
+        )
 
     @cached_property
     def maps(self) -> Maps:

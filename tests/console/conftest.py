@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from waitress.server import create_server
 
+from sync_worker.ledger.accounts.sealing import new_key, public_of
 from tests.console.looking import Console
 from tests.integration.console.ground import free_port, ground_over
 
@@ -37,7 +38,11 @@ def console(
     url = f"sqlite:///{shutil.copy(sqlite_template, tmp_path_factory.mktemp('console'))}"
     bind = f"127.0.0.1:{free_port()}"
     ancestors = "http://localhost:*"  # in the place of Wix's: another site than 127.0.0.1
-    with ground_over(url, CONSOLE_BIND=bind, CONSOLE_FRAME_ANCESTORS=ancestors) as ground:
+    shops = {
+        "CONNECTORS": "woocommerce,own-service",
+        "SECRETS_SEALING_KEY": public_of(new_key()),
+    }
+    with ground_over(url, CONSOLE_BIND=bind, CONSOLE_FRAME_ANCESTORS=ancestors, **shops) as ground:
         server = create_server(ground.app, listen=bind, threads=4)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from sync_sandbox.server import Sandbox, SandboxOptions
+from sync_worker.config import load_settings
+from sync_worker.doctor.live.asked import probed
+from sync_worker.wiring import Wiring
 from tests.commands import run_command
 from tests.terminal import at_terminal
 
@@ -80,6 +83,26 @@ def test_wrong_token_is_told_in_words_and_kept(
     assert "something is wrong" in shown
     assert "✗ own-service probe" in shown
     assert "own-service, new" in shown
+
+
+def test_worker_that_is_asked_keeps_what_it_found(
+    tmp_path: Path, box: Sandbox, environ: dict[str, str]
+) -> None:
+    given(box, tmp_path, environ, token="canary-wrong")
+    parts = Wiring(load_settings(environ), environ)
+    account = parts.accounts.store.of_site(1)
+    assert account is not None
+    assert probed(parts, account.public_id, "grace") == "account of site 1: something is wrong"
+    found = parts.accounts.store.of_site(1)
+    assert found is not None
+    assert not found.probe["good"]
+    wrong = [check["name"] for check in found.probe["checks"] if check["verdict"] == "bad"]
+    assert "own-service probe" in wrong
+    assert "canary" not in str(found.probe)
+    parts.accounts.revoke(found, "", "grace")
+    # It has ended since somebody asked.
+    assert probed(parts, account.public_id, "grace") == ""
+    parts.close()
 
 
 @pytest.mark.full

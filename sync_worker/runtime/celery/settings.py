@@ -48,6 +48,7 @@ task_routes = {
         "say_farewell",
         "reconcile_due",
         "probe_accounts",
+        "probe_account",
         "resume_sites",
     )
 }

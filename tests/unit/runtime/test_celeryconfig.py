@@ -14,6 +14,11 @@ from sync_worker.runtime.celery import settings
 public = [name for name in vars(settings) if not name.startswith("_")]
 assert "task_acks_late" in public
 assert [name for name in public if getattr(celeryconfig, name) is not getattr(settings, name)] == []
+# What pages ask the workers for is a task, with a queue.
+from sync_worker import tasks
+from sync_worker.runtime.celery.asking import PROBE_ACCOUNT, QUEUE
+assert tasks.app.tasks[PROBE_ACCOUNT].name == PROBE_ACCOUNT
+assert settings.task_routes[PROBE_ACCOUNT]["queue"] == QUEUE
 """
 
 

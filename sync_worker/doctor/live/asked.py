@@ -1,0 +1,46 @@
+"""Live looks that somebody asks the workers for: the same as the commands', kept in the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import structlog
+from celery import Celery
+
+from sync_worker.core.errors import SyncError
+from sync_worker.core.values import AccountState
+from sync_worker.doctor.live.accounts import account_checks
+from sync_worker.runtime.celery.asking import PROBE_ACCOUNT
+from sync_worker.runtime.celery.dashboard import Postponed, Tick
+from sync_worker.services.accounts.standing import their_sites
+from sync_worker.wiring import Wiring, wiring
+
+log = structlog.get_logger(__name__)
+
+
+def add_tasks(app: Celery) -> None:
+    """The tasks by their names."""
+    app.task(probe_account, name=PROBE_ACCOUNT, base=Tick)
+
+
+def probe_account(public_id: str, actor: str) -> str:
+    """The doctor's live checks for one account; what was found is kept with it."""
+    try:
+        return probed(wiring(), public_id, actor)
+    except SyncError as error:
+        log.warning("account_notprobed", error=type(error).__name__)
+        return Postponed(error.message)
+
+
+def probed(parts: Wiring, public_id: str, actor: str) -> str:
+    """What came of it, in words; empty: nothing was to be asked. Raises SyncError."""
+    found = parts.accounts.store.by_public_id(public_id)
+    # It has ended since somebody asked.
+    if found is None or found.state is AccountState.REVOKED:
+        return ""
+    site = their_sites(parts.admin.site_pages, [found])[found.site_id]
+    checks = list(account_checks(parts, found, site))
+    is_good = not any(check.verdict == "bad" for check in checks)
+    said = {"good": is_good, "checks": [asdict(check) for check in checks]}
+    parts.accounts.note_probe(found, said, actor)
+    return f"account of site {site.id}: {'good' if is_good else 'something is wrong'}"

@@ -1,0 +1,55 @@
+"""What workers are asked to do for somebody: a message that names it, and who asks.
+
+A process that asks so calls no remote and opens no secret itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+from celery import Celery
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from sync_worker.core.errors import Transient
+
+QUEUE = "maint"
+PROBE_ACCOUNT = "sync_worker.tasks.probe_account"
+EXPIRES_SECONDS = 600.0  # whoever asked has gone by then, or asked again
+
+
+class WorkersAsked:
+    """``broker``: its URL. Each raises what that raises, and Transient while Redis is away."""
+
+    def __init__(self, broker: Callable[[], str], key_prefix: str) -> None:
+        self._broker, self._key_prefix = broker, key_prefix
+
+    def probe(self, public_id: str, actor: str) -> None:
+        """Ask the shop of an account and Wix, and keep what they say."""
+        self._ask(PROBE_ACCOUNT, public_id, actor)
+
+    def _ask(self, task: str, *args: object) -> None:
+        try:
+            self._app.send_task(task, args=args, queue=QUEUE, expires=EXPIRES_SECONDS)
+        except (KombuError, RedisError, OSError):
+            raise Transient("Redis does not answer, so no worker can be asked: try again") from None
+
+    @cached_property
+    def _app(self) -> Celery:
+        app = Celery("asking", broker=self._broker(), set_as_current=False)
+        app.conf.update(
+            broker_transport_options={
+                "global_keyprefix": self._key_prefix,
+                "socket_timeout": 2,
+                "socket_connect_timeout": 2,
+            },
+            task_queues={
+                QUEUE: {"exchange": QUEUE, "exchange_type": "direct", "routing_key": QUEUE}
+            },
+            task_create_missing_queues=False,
+            task_publish_retry=False,
+            task_ignore_result=True,
+            result_backend=None,
+        )
+        return app
