@@ -41,8 +41,10 @@ from sync_worker.ledger.statements.erasure import (
     erase_rows,
     forget_addresses,
     hold_listings,
+    is_anothers,
 )
 from sync_worker.ledger.statements.inbox import (
+    ENDED,
     OPEN,
     UNENDED,
     is_about,
@@ -192,7 +194,10 @@ class PersonErasure:
         return rows
 
     def _erase_mentions(self, connection: Connection, inbox_ids: Sequence[int]) -> None:
-        """What never came to a link is buried: told again, it is known as erased."""
+        """What never came to a link is buried: told again, it is known as erased.
+
+        Not so a record that may be somebody else's by now: a look tells, and finds the address.
+        """
         which = inbox.c.id.in_(inbox_ids)
         is_loose = inbox.c.link_id.is_(None) & inbox.c.change.in_(
             [str(Change.UPSERT), str(Change.DELETE)]
@@ -201,8 +206,12 @@ class PersonErasure:
         site = self._sites.by_id(connection, self._site_id)
         for row in connection.execute(loose).all():
             side = Side(row.side)
-            bury(connection, site.id, Buried(side, row.remote_id, privacy=True), None)
-            erase_rows(connection, site.id, is_about(site, side, row.remote_id))
+            about = is_about(site, side, row.remote_id)
+            if is_anothers(connection, site, side, row.remote_id, which):
+                about &= inbox.c.link_id.is_(None) & inbox.c.state.in_(ENDED)
+            else:
+                bury(connection, site.id, Buried(side, row.remote_id, privacy=True), None)
+            erase_rows(connection, site.id, about)
         # Rows without content are erased already, but for those not at their end, as the request
         # itself may be.
         has_keys = inbox.c.id.in_(select(unlinked.c.inbox_id))

@@ -64,10 +64,11 @@ def test_no_seed_breaks_an_invariant_on_the_sql_ledger(scene: str, seeds: range)
 # trace, and so did one that came with the answer to our approval; what was held of a record did not
 # end as that was hidden; an account ended whose side was asked whether it works again; a
 # publication and a deletion told in one run passed for a deletion that nobody had seen, and its
-# source stayed; a rejection that came just before our update was swallowed by its answer; an
-# erasure left what a moderator had hidden; a delivery was held for an account's end after another
-# account had followed; and two where a person deleted a create of ours that nobody could tell
-# apart, and the oracle counted it as ours and as a person's at once.
+# source stayed; an erasure buried a record that was another person's by then; a rejection that came
+# just before our update was swallowed by its answer; an erasure left what a moderator had hidden; a
+# delivery was held for an account's end after another account had followed; and two where a person
+# deleted a create of ours that nobody could tell apart, and the oracle counted it as ours and as a
+# person's at once.
 FOUND = [
     ("storm, two attributes", 9000432),
     ("storm, contacts merge and people ask to be forgotten", 5000456),
@@ -93,6 +94,7 @@ FOUND = [
     ("records move", 732),
     ("records move, storm", 1221),
     ("records move, two attributes", 49),
+    ("records move, people ask to be forgotten", 20464),
     ("records move, contacts merge", 96),
     ("records move, contacts merge", 1090),
     ("storm, contacts merge, two attributes", 20078),

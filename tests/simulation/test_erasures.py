@@ -10,6 +10,7 @@ import pytest
 
 from sync_worker.core.errors import Permanent
 from sync_worker.core.ports.links import Commit
+from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import (
     Change,
     EntityRef,
@@ -31,6 +32,7 @@ from tests.simulation.moved import (
     E,
     W,
     a_world,
+    gives_to,
     look,
     on_wix,
 )
@@ -40,6 +42,7 @@ from tests.simulation.world import CALM, LedgerMaker, Options, World
 from tests.twins.memory_remote import MemoryRemote
 
 STRANGER = Person(email=None, name="Stranger")
+NUMBERED = Capabilities(many_fields=True)
 
 
 def rates_again(world: World) -> None:
@@ -220,6 +223,64 @@ def test_record_given_to_an_erased_person_leaves_no_address(make_ledger: LedgerM
     for _ in range(3):
         look(world, "sweep")
         assert broken_invariants(world) == []
+
+
+def hears(world: World) -> None:
+    """What was told has come in, and no worker has it in hand yet."""
+    while world.post.webhooks:
+        world.post.deliver(0)
+
+
+def asks_first(world: World) -> None:
+    """The first person asks to be forgotten, and that has its turn before all that waits."""
+    world.crowd.erase(world.persons[0])
+    hears(world)
+    world.work(world.queue.pop())
+    world.settle()
+
+
+@pytest.mark.parametrize("external", [SHOP, NUMBERED], ids=["hinted", "told"])
+def test_erasure_leaves_news_of_a_record_that_was_given_away(
+    external: Capabilities, make_ledger: LedgerMaker
+) -> None:
+    """Told while it was theirs, and once more since: neither has come to a rating yet."""
+    world = World(0, Options(CALM, people=2, external=external), make_ledger)
+    rates(E, value=4)(world)
+    hears(world)
+    gives_to(world, 1)
+    hears(world)
+    asks_first(world)
+    assert on_wix(world) == {"product-0 contact-1": "80"}
+    assert broken_invariants(world) == []
+
+
+def test_erasure_leaves_a_rating_whose_record_was_theirs(make_ledger: LedgerMaker) -> None:
+    """It is on file for somebody else, and what tells of the time before is late."""
+    world = World(0, Options(CALM, people=2, external=NUMBERED), make_ledger)
+    rates(E, value=4)(world)
+    late = world.post.webhooks.pop()
+    gives_to(world, 1)
+    world.drain()
+    assert on_wix(world) == {"product-0 contact-1": "80"}
+    world.post.webhooks.append(late)
+    hears(world)
+    asks_first(world)
+    assert on_wix(world) == {"product-0 contact-1": "80"}
+    world.external.visitor_changes("e1", {"value": Decimal(2)})
+    world.settle()
+    assert on_wix(world) == {"product-0 contact-1": "40"}
+    assert broken_invariants(world) == []
+
+
+def test_erasure_of_what_waits_twice_leaves_no_address(make_ledger: LedgerMaker) -> None:
+    """Both tell of the same record of theirs, and one came after the other."""
+    world = World(0, Options(CALM, people=2, external=NUMBERED), make_ledger)
+    rates(E, value=4)(world)
+    changes(E, value=2)(world)
+    hears(world)
+    asks_first(world)
+    assert on_wix(world) == {}
+    assert broken_invariants(world) == []
 
 
 def between_apis(world: World) -> None:

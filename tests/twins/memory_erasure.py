@@ -165,7 +165,7 @@ def erase_person(state: MemoryState, site_id: int, contact_id: str, inbox_id: in
     ]
     names = [name.lower() for name in (*ids, *emails)]
     keys = {*map(contact_hold_key, ids), *map(email_hold_key, emails)}
-    loose: set[tuple[Side, str, str]] = set()
+    asked: list[InboxRow] = []
     for row in state.rows.values():
         new = row.delivery.new
         is_asked = row.delivery.id == inbox_id
@@ -173,14 +173,23 @@ def erase_person(state: MemoryState, site_id: int, contact_id: str, inbox_id: in
             continue
         is_theirs = new.remote_id in ids or row.hold_key in keys or _names(names, new.payload)
         if is_theirs or is_asked:
+            asked.append(row)
+    loose = {
+        _of_record(row.delivery.new)
+        for row in asked
+        if row.delivery.link_id is None and row.delivery.new.change in ("upsert", "delete")
+    }
+    for row in asked:
+        state.erase_row(row)
+    for side, source, remote_id in sorted(loose):
+        place = (side, source, remote_id)
+        rows = [one for one in state.rows.values() if _of_record(one.delivery.new) == place]
+        if _is_anothers(state, site_id, side, remote_id, rows):
+            rows = [one for one in rows if one.delivery.link_id is None and not _is_unended(one)]
+        else:
             # What never came to a link is buried: told again, it is known as erased.
-            if row.delivery.link_id is None and new.change in ("upsert", "delete"):
-                state.bury(site_id, Buried(new.side, new.remote_id, privacy=True))
-                loose.add((new.side, new.source, new.remote_id))
-            state.erase_row(row)
-    for row in state.rows.values():
-        new = row.delivery.new
-        if (new.side, new.source, new.remote_id) in loose:
+            state.bury(site_id, Buried(side, remote_id, privacy=True))
+        for row in rows:
             state.erase_row(row)
     _forget_addresses(state, site_id, ids)
     forget_listed(state, site_id, lambda shown: _is_listed_of(shown, ids, names))
@@ -190,6 +199,23 @@ def erase_person(state: MemoryState, site_id: int, contact_id: str, inbox_id: in
         is_its = row.delivery.new.source == state.source(site_id, row.delivery.new.side)
         if is_its and row.is_held and _waits(row) and _names(names, row.delivery.new.payload):
             state.release_delivery(row.delivery.id)
+
+
+def _is_anothers(
+    state: MemoryState, site_id: int, side: Side, remote_id: str, rows: Sequence[InboxRow]
+) -> bool:
+    """Whether a record outside was given to somebody else, or what waits may say so."""
+    if side is Side.WIX:
+        return False
+    return (site_id, side, remote_id) in state.by_remote or any(map(_is_unended, rows))
+
+
+def _is_unended(row: InboxRow) -> bool:
+    return row.is_open or row.is_held
+
+
+def _of_record(new: NewDelivery) -> tuple[Side, str, str]:
+    return new.side, new.source, new.remote_id
 
 
 def erase_without_site(state: MemoryState, request: Delivery) -> None:

@@ -159,6 +159,21 @@ def _ended_of_moved(connection: Connection, site: Site, link_id: int) -> Any:
     return or_(false(), *of_them) & inbox.c.state.in_(ENDED)
 
 
+def is_anothers(
+    connection: Connection, site: Site, side: Side, remote_id: str, theirs: Any
+) -> bool:
+    """Whether a record outside was given to somebody else, or what waits may say so.
+
+    ``theirs``: the deliveries of whoever is erased, whose links are gone already.
+    """
+    if side is Side.WIX:
+        return False
+    is_on_file = (link.c.site_id == site.id) & (link.c.external_id == remote_id)
+    waits = is_about(site, side, remote_id) & inbox.c.state.in_(UNENDED) & ~theirs
+    found = (select(link.c.id).where(is_on_file), select(inbox.c.id).where(waits))
+    return any(connection.execute(one.limit(1)).first() is not None for one in found)
+
+
 def _erase_listing(
     connection: Connection, site_id: int, link_id: int, ids: Sequence[tuple[Side, str]]
 ) -> None:

@@ -159,6 +159,26 @@ class TestErasure:
         assert ground.ledger.directory.locate(ground.site_id, Side.EXTERNAL, "e3").buried.privacy
         assert ground.ledger.inbox.open_delivery(asked) is None
 
+    @pytest.mark.parametrize("way", ["on_file", "waits"])
+    def test_record_that_may_be_somebody_elses_by_now_is_not_buried(
+        self, ground: Ground, way: str
+    ) -> None:
+        """What tells of the time when it was the person's goes, and nothing else of it."""
+        ground.ledger.directory.save_contact(ground.site_id, BOB)
+        of_record: dict[str, Any] = {"side": Side.EXTERNAL, "source": "own-service"}
+        told = ground.stored(3, remote_id="e1", payload={"who": BOB.email}, **of_record)
+        if way == "on_file":
+            ground.link(ADA, 1)
+        else:
+            ground.stored(5, remote_id="e1", payload={"who": ADA.email}, **of_record)
+        asked = ground.stored(
+            4, change=Change.CONTACT_DELETED, remote_id=BOB.contact_id, privacy=True
+        )
+        ground.ledger.merges.erase_contact(ground.site_id, BOB.contact_id, asked)
+        assert ground.ledger.inbox.open_delivery(told) is None
+        assert str(BOB.email) not in ground.ledger.everything()
+        assert ground.ledger.directory.locate(ground.site_id, Side.EXTERNAL, "e1").buried is None
+
     def test_other_people_stay_as_they_are(self, ground: Ground) -> None:
         ground.ledger.directory.save_contact(ground.site_id, BOB)
         theirs = ground.stored(3, payload={"owner": ADA.contact_id})
