@@ -15,6 +15,7 @@ from sync_console.pages.audit import audit
 from sync_console.pages.held import held
 from sync_console.pages.held_acts import held_acts
 from sync_console.pages.machines import machines
+from sync_console.pages.onboarding import onboarding
 from sync_console.pages.overview import overview
 from sync_console.pages.rating_decisions import rating_decisions
 from sync_console.pages.ratings import ratings
@@ -38,6 +39,7 @@ PAGES: Sequence[Blueprint] = (
     activity,
     sites,
     account,
+    onboarding,
     machines,
     users,
     audit,

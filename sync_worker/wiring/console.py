@@ -29,10 +29,12 @@ from sync_worker.runtime.celery.asking import WorkersAsked
 from sync_worker.services.access.access import Access, access_over
 from sync_worker.services.access.owners import OwnerRules
 from sync_worker.services.accounts.accounts import Accounts
-from sync_worker.services.accounts.desk import AccountDesk, Asking
+from sync_worker.services.accounts.desk import AccountDesk
 from sync_worker.services.deciding.decisions import Decisions
 from sync_worker.services.evidence import Bounds, Evidence
 from sync_worker.services.machines import MachineRoom, MachineSources
+from sync_worker.services.onboarding.guide import FOR_WORKERS, Guide
+from sync_worker.services.onboarding.onboarding import Onboarding
 from sync_worker.services.onboarding.products import Products, Wait
 from sync_worker.services.overview import OverviewService
 from sync_worker.services.ratings.activity import Activity
@@ -145,7 +147,7 @@ class ConsoleParts:
         )
 
     @cached_property
-    def asking(self) -> Asking:
+    def asking(self) -> WorkersAsked:
         """What lets workers do what a page is asked for."""
         return WorkersAsked(lambda: self.settings.broker, self.settings.redis_key_prefix)
 
@@ -157,6 +159,13 @@ class ConsoleParts:
             self.settings.gateway_public_url,
             self.asking,
         )
+
+    @cached_property
+    def guide(self) -> Guide:
+        """The first steps of sites."""
+        products = Products(self.admin, _reads_nothing, NoBell())
+        steps = Onboarding(self.admin, products, FOR_WORKERS, self.accounts.store)
+        return Guide(self.admin, steps, self.maps, self.asking)
 
     @cached_property
     def maps(self) -> Maps:

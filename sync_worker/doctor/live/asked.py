@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import structlog
@@ -10,9 +11,11 @@ from celery import Celery
 from sync_worker.core.errors import SyncError
 from sync_worker.core.values import AccountState
 from sync_worker.doctor.live.accounts import account_checks
-from sync_worker.runtime.celery.asking import PROBE_ACCOUNT
+from sync_worker.doctor.live.site_steps import onboarding_of
+from sync_worker.runtime.celery.asking import ONBOARD_SITE, PROBE_ACCOUNT
 from sync_worker.runtime.celery.dashboard import Postponed, Tick
 from sync_worker.services.accounts.standing import their_sites
+from sync_worker.services.onboarding.steps import Step
 from sync_worker.wiring import Wiring, wiring
 
 log = structlog.get_logger(__name__)
@@ -21,6 +24,7 @@ log = structlog.get_logger(__name__)
 def add_tasks(app: Celery) -> None:
     """The tasks by their names."""
     app.task(probe_account, name=PROBE_ACCOUNT, base=Tick)
+    app.task(onboard_site, name=ONBOARD_SITE, base=Tick)
 
 
 def probe_account(public_id: str, actor: str) -> str:
@@ -44,3 +48,21 @@ def probed(parts: Wiring, public_id: str, actor: str) -> str:
     said = {"good": is_good, "checks": [asdict(check) for check in checks]}
     parts.accounts.note_probe(found, said, actor)
     return f"account of site {site.id}: {'good' if is_good else 'something is wrong'}"
+
+
+def onboard_site(site_id: int, confirmed: Sequence[str], actor: str) -> str:
+    """Go on with the steps of a site, up to the first that needs a person."""
+    try:
+        return onboarded(wiring(), site_id, confirmed, actor)
+    except SyncError as error:
+        log.warning("site_not_onboarded", site=site_id, error=type(error).__name__)
+        return Postponed(error.message)
+
+
+def onboarded(parts: Wiring, site_id: int, confirmed: Sequence[str], actor: str) -> str:
+    """What came of it, in words. Raises SyncError."""
+    site = parts.admin.sites.find(str(site_id))
+    progress = onboarding_of(parts).go_on(site, actor, [Step(name) for name in confirmed])
+    following = progress.following
+    told = "at work" if following is None else f"{following.step} {following.state}"
+    return f"site {site_id}: {told}"

@@ -5,7 +5,7 @@ A process that asks so calls no remote and opens no secret itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from celery import Celery
@@ -16,6 +16,7 @@ from sync_worker.core.errors import Transient
 
 QUEUE = "maint"
 PROBE_ACCOUNT = "sync_worker.tasks.probe_account"
+ONBOARD_SITE = "sync_worker.tasks.onboard_site"
 EXPIRES_SECONDS = 600.0  # whoever asked has gone by then, or asked again
 
 
@@ -28,6 +29,10 @@ class WorkersAsked:
     def probe(self, public_id: str, actor: str) -> None:
         """Ask the shop of an account and Wix, and keep what they say."""
         self._ask(PROBE_ACCOUNT, public_id, actor)
+
+    def onboard(self, site_id: int, confirmed: Sequence[str], actor: str) -> None:
+        """Go on with the steps of a site, up to the first that needs a person."""
+        self._ask(ONBOARD_SITE, site_id, list(confirmed), actor)
 
     def _ask(self, task: str, *args: object) -> None:
         try:

@@ -49,6 +49,7 @@ task_routes = {
         "reconcile_due",
         "probe_accounts",
         "probe_account",
+        "onboard_site",
         "resume_sites",
     )
 }

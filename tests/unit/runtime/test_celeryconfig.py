@@ -16,9 +16,10 @@ assert "task_acks_late" in public
 assert [name for name in public if getattr(celeryconfig, name) is not getattr(settings, name)] == []
 # What pages ask the workers for is a task, with a queue.
 from sync_worker import tasks
-from sync_worker.runtime.celery.asking import PROBE_ACCOUNT, QUEUE
-assert tasks.app.tasks[PROBE_ACCOUNT].name == PROBE_ACCOUNT
-assert settings.task_routes[PROBE_ACCOUNT]["queue"] == QUEUE
+from sync_worker.runtime.celery.asking import ONBOARD_SITE, PROBE_ACCOUNT, QUEUE
+for name in (PROBE_ACCOUNT, ONBOARD_SITE):
+    assert tasks.app.tasks[name].name == name
+    assert settings.task_routes[name]["queue"] == QUEUE
 """
 
 
