@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from sync_worker.core.values import Side, SiteState
 from sync_worker.services.ratings.search import Standing
@@ -16,6 +17,7 @@ KEY = re.compile(r"[\x21-\x7e]{1,255}")
 MAX_NUMBER = 2**63 - 1
 MAX_ID = 999_999_999_999
 MAX_AT_ONCE = 1000
+YEARS = (1970, 9000)
 
 # No database keeps a NUL in a text.
 Word = Annotated[str, StringConstraints(max_length=320, pattern=r"^[^\x00]*$")]
@@ -24,6 +26,16 @@ Long = Annotated[str, StringConstraints(max_length=20_000, pattern=r"^[^\x00]*$"
 SiteId = Annotated[int, Field(ge=0, le=MAX_ID)]
 After = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
 Number = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
+
+
+def _of_our_time(at: datetime) -> datetime:
+    """The first and the last days of all have no time in UTC, or none in seconds."""
+    if not YEARS[0] <= at.year < YEARS[1]:
+        raise ValueError(f"name a year from {YEARS[0]} to {YEARS[1] - 1}")
+    return at
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_of_our_time)]
 
 
 class Nothing(BaseModel):
@@ -58,7 +70,7 @@ class WhichRatings(OfSite):
     state: Standing | None = None
     differs: bool = False
     product: Word | None = None
-    changed_since: AwareDatetime | None = None
+    changed_since: Moment | None = None
     after: After | None = None
 
 
@@ -69,7 +81,7 @@ class WhichLines(OfSite):
     kinds: Word = ""
     by_people: bool = False
     overwritten: bool = False
-    since: AwareDatetime | None = None
+    since: Moment | None = None
     after: After | None = None
 
 
@@ -128,7 +140,7 @@ class Pause(Because):
     ``state``: of the site as it was seen.
     """
 
-    until: AwareDatetime | None = None
+    until: Moment | None = None
     seconds: Annotated[float, Field(gt=0, le=31_622_400)] | None = None
     state: SiteState | None = None
 

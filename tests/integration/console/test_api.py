@@ -90,6 +90,14 @@ def test_pause_and_resume_of_what_was_seen(ground: Ground, shop: HeldShop) -> No
     assert asker.post("/sites/1/resume").json["state"] == "active"
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_pause_until_a_time_that_is_none_is_refused(
+    at: str, ground: Ground, shop: HeldShop
+) -> None:
+    answer = program(ground).post("/sites/1/pause", {"until": at})
+    assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, "until")
+
+
 def test_policies_are_previewed_and_changed(ground: Ground, shop: HeldShop) -> None:
     asker, body = program(ground), {"policies": {"direction": "to_external"}}
     previewed = asker.post("/sites/1/policies/preview", body)
