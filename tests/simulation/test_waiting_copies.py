@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sync_worker.core.ports.remote import Capabilities
-from sync_worker.core.values import Policy
+from sync_worker.core.values import Policy, RecordState
 from tests.simulation.ablations import without
 from tests.simulation.chaos import NO_REVISION, sql_ledger
 from tests.simulation.moderated import (
@@ -23,6 +23,7 @@ from tests.simulation.moderated import (
     stands,
     writes,
 )
+from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import Story, changes, deletes, moderates, rates
 from tests.simulation.test_words import a_world, both_show, rate, say
 from tests.simulation.world import CALM, Options, World
@@ -190,6 +191,44 @@ def test_lost_create_whose_event_came_first_is_found_too(external: Capabilities)
     world.on_step = hear_first
     world.settle()
     assert shown_outside(world) == [("4", "pending")]
+    assert_at_rest(world)
+
+
+def hide_before_a_look(world: World) -> None:
+    """A moderator is faster than the look that is to tell whether the create landed."""
+
+    def hide(place: str) -> None:
+        copy = world.external.records.get("e1")
+        if place == "before external.find" and copy is not None and copy.is_visible:
+            world.external.moderator_sets("e1", PENDING)
+
+    world.on_step = hide
+
+
+def hidden_before_a_look(external: Capabilities, make: Any, state: RecordState) -> World:
+    acts = (lose_the_answer, hide_before_a_look, RATED)
+    world = waited(*acts, make=make, external=external, new_outside=state)
+    world.on_step = lambda place: None
+    world.settle()
+    return world
+
+
+@both_ledgers
+def test_lost_create_that_was_hidden_before_a_look_is_as_one_that_waits(make: Any) -> None:
+    """Nothing tells them apart where states have no numbers: the rating of its person stays."""
+    for state in (PENDING, PUBLISHED):
+        world = hidden_before_a_look(NO_REVISION, make, state)
+        assert stands(world) == (("80", "published"), ("4", "pending"))
+        assert_at_rest(world)
+        APPROVED(world)
+        world.settle()
+        assert stands(world) == (("80", "published"), ("4", "published"))
+        assert broken_invariants(world) == []
+
+
+def test_echo_tells_that_a_hidden_lost_create_had_been_published() -> None:
+    world = hidden_before_a_look(NUMBERED, memory_ledger, PUBLISHED)
+    assert stands(world) == (None, ("4", "pending"))
     assert_at_rest(world)
 
 
