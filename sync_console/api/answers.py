@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sync_worker.core.values.catalogue import ProposedPair
 from sync_worker.services.access.audit import AuditLine
 from sync_worker.services.access.people import Person
 from sync_worker.services.held.values import HeldGroup, HeldItem
@@ -75,6 +76,16 @@ class MapRows:
 
 
 @dataclass(frozen=True, slots=True)
+class PairRows:
+    """``counts``: all that are open, by what fits."""
+
+    pairs: Sequence[ProposedPair]
+    counts: Mapping[str, int]
+    next_after: int | None
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class AuditRows:
     """``kinds``: what may be asked for as ``what``."""
 
@@ -122,6 +133,20 @@ class DecidedNow:
 
     rating: int | None
     delivery: int
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedAll:
+    """As DecidedNow, for more than one."""
+
+    deliveries: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedPairs:
+    """How many pairs are not proposed again."""
+
+    refused: int
 
 
 @dataclass(frozen=True, slots=True)

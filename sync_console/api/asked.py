@@ -121,6 +121,36 @@ class HeldAct(WhichHeld):
     why: Why = ""
 
 
+class ChosenSide(Nothing):
+    """Both sides are to show what ``side`` shows, of these held ones."""
+
+    numbers: Annotated[list[Number], Field(min_length=1, max_length=500)]
+    side: Side
+    why: Why
+
+
+class GivenProduct(Nothing):
+    """The product on the side that does not know it yet; ``group``: where that side has some."""
+
+    entity_id: Annotated[Word, StringConstraints(min_length=1, max_length=256)]
+    group: Annotated[Word, StringConstraints(max_length=128)] = ""
+    why: Why = ""
+
+
+class GivenContact(Nothing):
+    """The contact on Wix, and the address that it is known by."""
+
+    contact_id: Annotated[Word, StringConstraints(min_length=1, max_length=64)]
+    address: Word = ""
+    why: Why = ""
+
+
+class Pairs(Nothing):
+    """Numbers of pairs that the catalogues propose."""
+
+    numbers: Annotated[list[Number], Field(min_length=1, max_length=500)]
+
+
 class Because(Nothing):
     why: Why = ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import g
 
 from sync_console.api import answers
-from sync_console.api.asked import Because, Make
+from sync_console.api.asked import Because, ChosenSide, Make
 from sync_console.api.endpoints import post
 from sync_console.api.looking import RATING
 from sync_console.web.parts import parts
@@ -45,13 +45,20 @@ def rating_go_on(asked: Because, link_id: int) -> answers.GoesOn:
     return answers.GoesOn(link_id, parts().decisions.go_on(g.who, link_id, _why(asked)))
 
 
+@post("/held/choose", Right.DECIDE, ChosenSide)
+def held_choose(asked: ChosenSide) -> answers.DecidedAll:
+    """Both sides are to show what one of them shows."""
+    done = parts().decisions.choose_side(g.who, asked.numbers, asked.side, _why(asked))
+    return answers.DecidedAll(done)
+
+
 @post("/history/<int(max=999999999999):history_id>/undo", Right.DECIDE, Because)
 def history_undo(asked: Because, history_id: int) -> answers.DecidedNow:
     """Both sides are to show again what this line of the history says was overwritten."""
     return answers.DecidedNow(None, parts().decisions.undo(g.who, history_id, _why(asked)))
 
 
-def _why(asked: Because) -> str:
+def _why(asked: Because | ChosenSide) -> str:
     """It goes into the history. Raises NotAsked."""
     if not asked.why.strip():
         raise NotAsked({"why": "say why: it goes into the history"})

@@ -19,7 +19,7 @@ from sync_console.api.endpoints import get, next_page
 from sync_console.api.theirs import held_meant, site_meant
 from sync_console.web.parts import parts
 from sync_worker.services.access.who import Right
-from sync_worker.services.held.values import Preview
+from sync_worker.services.held.values import HeldDetail, Preview
 from sync_worker.services.held.waiting import OnItsWay
 from sync_worker.services.machines import Machines
 from sync_worker.services.overview import Overview
@@ -28,6 +28,7 @@ from sync_worker.services.ratings.rating import OneRating
 from sync_worker.services.ratings.search import RatingFilter
 
 RATING = "/ratings/<int(max=999999999999):link_id>"
+HELD = "/held/<int(max=999999999999):inbox_id>"
 MAX_KINDS = 20
 
 
@@ -55,6 +56,15 @@ def held_rows(asked: HeldRowsAsked) -> answers.HeldRows:
 def held_preview(asked: WhichHeld) -> Preview:
     """What a release of these is expected to do; nothing is done."""
     return parts().held_parts.held.preview(g.who, held_meant(asked))
+
+
+@get(HELD, Right.LOOK)
+def held_one(_: object, inbox_id: int) -> HeldDetail:
+    """One that is held, with its words and its history."""
+    found = parts().held_parts.held.detail(g.who, inbox_id)
+    if found is None:
+        raise NotFound(parts().held_parts.held.what_became(g.who, inbox_id))
+    return found
 
 
 @get("/waiting", Right.LOOK, OfSite)

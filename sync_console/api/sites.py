@@ -9,8 +9,10 @@ from flask import g
 
 from sync_console.api import answers
 from sync_console.api.asked import (
+    AfterNumber,
     MapGone,
     MapsFile,
+    Pairs,
     Pause,
     PolicyAnswers,
     Resume,
@@ -108,6 +110,28 @@ def site_mappings_import(asked: MapsFile, site_id: int) -> Mapped:
     except RowsRefused as refused:
         told = "\n".join(refused.problems[:MAX_PROBLEMS])
         raise NotAsked({"csv": told}) from None
+
+
+@get(f"{SITE}/pairs", Right.LOOK, AfterNumber)
+def site_pairs(asked: AfterNumber, site_id: int) -> answers.PairRows:
+    """Pairs of products that the catalogues propose, to be confirmed by a person."""
+    known_site(site_id)
+    page = parts().maps.proposed(g.who, site_id, asked.after)
+    return answers.PairRows(page.pairs, page.counts, page.after or None, next_page(page.after))
+
+
+@post(f"{SITE}/pairs/confirm", Right.MAP, Pairs)
+def site_pairs_confirm(asked: Pairs, site_id: int) -> Mapped:
+    """These pairs are one thing each."""
+    known_site(site_id)
+    return parts().maps.confirm(g.who, site_id, asked.numbers)
+
+
+@post(f"{SITE}/pairs/refuse", Right.MAP, Pairs)
+def site_pairs_refuse(asked: Pairs, site_id: int) -> answers.RefusedPairs:
+    """These are not one thing, and are not proposed again."""
+    known_site(site_id)
+    return answers.RefusedPairs(parts().maps.refuse(g.who, site_id, asked.numbers))
 
 
 @post(f"{SITE}/mappings/remove", Right.MAP, MapGone)

@@ -172,6 +172,26 @@ def test_what_is_not_there_is_404_and_a_wrong_method_405(ground: Ground) -> None
     assert "GET" in wrong.headers["Allow"]
 
 
+def test_contact_is_given_where_it_is_missing(ground: Ground, shop: HeldShop) -> None:
+    number, asker = shop.hold("unknown_contact"), program(ground)
+    assert asker.get(f"/held/{number}").json["words"] == "Fine beans"
+    given = {"contact_id": "contact-1", "why": "she called"}
+    assert asker.post(f"/held/{number}/contact", given).json["released"] == 1
+    for path in (f"/held/{number}/contact", "/held/77/contact"):
+        assert asker.post(path, given).status_code == 404
+    assert asker.get(f"/held/{number}").status_code == 404
+
+
+def test_product_is_given_where_it_is_missing(ground: Ground, shop: HeldShop) -> None:
+    number, asker = shop.hold("unknown_entity", "SKU-1"), program(ground)
+    given = asker.post(f"/held/{number}/map", {"entity_id": "p-1", "why": "new"})
+    assert (given.status_code, given.json["released"]) == (200, 1), given.text
+    chosen = {"numbers": [number], "side": "wix", "why": "w"}
+    assert asker.post("/held/choose", chosen).json["code"] == "not_possible"
+    assert asker.get("/sites/1/pairs").json["pairs"] == []
+    assert asker.post("/sites/1/pairs/refuse", {"numbers": [7]}).json == {"refused": 0}
+
+
 def test_each_page_of_a_looker_answers(ground: Ground, shop: HeldShop) -> None:
     asker = program(ground)
     shop.wait("remote_away")
