@@ -12,6 +12,7 @@ from flask import Blueprint
 from sync_console.pages.account import account
 from sync_console.pages.activity import activity
 from sync_console.pages.audit import audit
+from sync_console.pages.compare import compare
 from sync_console.pages.held import held
 from sync_console.pages.held_acts import held_acts
 from sync_console.pages.machines import machines
@@ -40,6 +41,7 @@ PAGES: Sequence[Blueprint] = (
     sites,
     account,
     onboarding,
+    compare,
     machines,
     users,
     audit,

@@ -23,6 +23,7 @@ from sync_worker.ledger.ratings.activity_lines import ActivityLines
 from sync_worker.ledger.ratings.rating_search import RatingSearch
 from sync_worker.ledger.ratings.rating_story import RatingStories
 from sync_worker.ledger.site_cache import SiteCache
+from sync_worker.ledger.sweeps import SqlSweeps
 from sync_worker.ledger.transactions import Transactions
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.runtime.celery.asking import WorkersAsked
@@ -30,6 +31,7 @@ from sync_worker.services.access.access import Access, access_over
 from sync_worker.services.access.owners import OwnerRules
 from sync_worker.services.accounts.accounts import Accounts
 from sync_worker.services.accounts.desk import AccountDesk
+from sync_worker.services.comparing import Comparing
 from sync_worker.services.deciding.decisions import Decisions
 from sync_worker.services.evidence import Bounds, Evidence
 from sync_worker.services.machines import MachineRoom, MachineSources
@@ -166,6 +168,11 @@ class ConsoleParts:
         products = Products(self.admin, _reads_nothing, NoBell())
         steps = Onboarding(self.admin, products, FOR_WORKERS, self.accounts.store)
         return Guide(self.admin, steps, self.maps, self.asking)
+
+    @cached_property
+    def comparing(self) -> Comparing:
+        sweeps = SqlSweeps(self.transactions, SiteCache())
+        return Comparing(self.admin, sweeps, self.asking)
 
     @cached_property
     def maps(self) -> Maps:

@@ -11,8 +11,9 @@ from celery import Celery
 from sync_worker.core.errors import SyncError
 from sync_worker.core.values import AccountState
 from sync_worker.doctor.live.accounts import account_checks
+from sync_worker.doctor.live.dry_run import dry_run
 from sync_worker.doctor.live.site_steps import onboarding_of
-from sync_worker.runtime.celery.asking import ONBOARD_SITE, PROBE_ACCOUNT
+from sync_worker.runtime.celery.asking import LOOK_AT_SITE, ONBOARD_SITE, PROBE_ACCOUNT
 from sync_worker.runtime.celery.dashboard import Postponed, Tick
 from sync_worker.services.accounts.standing import their_sites
 from sync_worker.services.onboarding.steps import Step
@@ -25,6 +26,7 @@ def add_tasks(app: Celery) -> None:
     """The tasks by their names."""
     app.task(probe_account, name=PROBE_ACCOUNT, base=Tick)
     app.task(onboard_site, name=ONBOARD_SITE, base=Tick)
+    app.task(look_at_site, name=LOOK_AT_SITE, base=Tick)
 
 
 def probe_account(public_id: str, actor: str) -> str:
@@ -66,3 +68,18 @@ def onboarded(parts: Wiring, site_id: int, confirmed: Sequence[str], actor: str)
     following = progress.following
     told = "at work" if following is None else f"{following.step} {following.state}"
     return f"site {site_id}: {told}"
+
+
+def look_at_site(site_id: int, actor: str) -> str:
+    """Compare both sides of a site whole, and write nothing; the run keeps what was found."""
+    try:
+        return looked_at(wiring(), site_id)
+    except SyncError as error:
+        log.warning("site_not_looked_at", site=site_id, error=type(error).__name__, asked_by=actor)
+        return Postponed(error.message)
+
+
+def looked_at(parts: Wiring, site_id: int) -> str:
+    """What a run would do, in words. Raises SyncError."""
+    site = parts.admin.sites.find(str(site_id))
+    return f"site {site_id}: {dry_run(parts, site).words}"

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from sync_worker.core.errors import SyncError
 from sync_worker.core.sweep_values import RunKind, Sweep
 from sync_worker.core.values import Site
 from sync_worker.doctor.check import Check
 from sync_worker.doctor.live.accounts import account_checks
+from sync_worker.doctor.live.dry_run import BUSY, dry_run
 from sync_worker.doctor.live.pace import Patience
 from sync_worker.doctor.remotes import external_checks, wix_checks
-from sync_worker.reconcile.pace import Pace
-from sync_worker.reconcile.reconcile import Reconcile
 from sync_worker.services.accounts.standing import current_address
 from sync_worker.services.onboarding.onboarding import LiveSteps, Onboarding
 from sync_worker.services.onboarding.products import Products
@@ -24,7 +20,6 @@ from sync_worker.wiring import Wiring
 from sync_worker.wiring.sweeps import NoBell
 
 WEBHOOKS = "webhooks"
-BUSY = "the site is being compared by another process; try again when it is done"
 SIGNS = {"ok": "✓", "note": "!", "bad": "✗", "skipped": "-"}
 
 
@@ -102,21 +97,7 @@ class _Live:
 
     def dry_run(self, site: Site) -> Result:
         """Compare both sides whole and say what the start would do. Raises SyncError."""
-        runs = self.wiring.sweeps.runs
-        sweep = runs.begin(site.id, RunKind.DRY_RUN)
-        if sweep is None:
-            return Result(StepState.FAILED, BUSY)
-        if not sweep.is_dry:
-            runs.release_run(sweep)
-            return Result(StepState.DONE, "the comparison is under way already")
-        try:
-            run = self.wiring.sweeps.reconcile(site, sweep, Pace(time.sleep), lambda write: None)
-            words = _planned(run)
-        except SyncError:
-            runs.end(sweep, "abandoned", "the dry run of the site's setup failed")
-            raise
-        runs.end(run.sweep)
-        return Result(StepState.DONE, words)
+        return dry_run(self.wiring, site)
 
     def start(self, site: Site) -> Result:
         """Open the first comparison: the workers carry it out."""
@@ -126,19 +107,6 @@ class _Live:
             return Result(StepState.FAILED, BUSY)
         runs.hand_to_workers(sweep)
         return Result(StepState.DONE, "the workers bring both sides in step now")
-
-
-def _planned(run: Reconcile) -> str:
-    """What findings would lead to: how many by outcome, and the writes by kind."""
-    run.list_both()
-    run.confirm_absences()
-    outcomes, writes = Counter[str](), Counter[str]()
-    for _, forecast in run.forecasts():
-        outcomes[forecast.outcome] += 1
-        writes.update(planned.what for planned in forecast.planned_writes)
-    said = [f"{many} {what}" for what, many in outcomes.most_common()]
-    planned = ", ".join(f"{many} × {what}" for what, many in writes.most_common())
-    return f"{', '.join(said) or 'nothing to do'}; writes: {planned or 'none'}"
 
 
 def _scale(site: Site) -> Result:

@@ -17,6 +17,7 @@ from sync_worker.core.errors import Transient
 QUEUE = "maint"
 PROBE_ACCOUNT = "sync_worker.tasks.probe_account"
 ONBOARD_SITE = "sync_worker.tasks.onboard_site"
+LOOK_AT_SITE = "sync_worker.tasks.look_at_site"
 EXPIRES_SECONDS = 600.0  # whoever asked has gone by then, or asked again
 
 
@@ -33,6 +34,10 @@ class WorkersAsked:
     def onboard(self, site_id: int, confirmed: Sequence[str], actor: str) -> None:
         """Go on with the steps of a site, up to the first that needs a person."""
         self._ask(ONBOARD_SITE, site_id, list(confirmed), actor)
+
+    def dry_run(self, site_id: int, actor: str) -> None:
+        """Compare both sides of a site whole, and write nothing."""
+        self._ask(LOOK_AT_SITE, site_id, actor)
 
     def _ask(self, task: str, *args: object) -> None:
         try:

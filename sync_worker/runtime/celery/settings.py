@@ -50,6 +50,7 @@ task_routes = {
         "probe_accounts",
         "probe_account",
         "onboard_site",
+        "look_at_site",
         "resume_sites",
     )
 }

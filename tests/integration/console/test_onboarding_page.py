@@ -13,7 +13,7 @@ import pytest
 from sync_sandbox.products import Product
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
-from sync_worker.doctor.live.asked import onboarded, probed
+from sync_worker.doctor.live.asked import looked_at, onboarded, probed
 from sync_worker.ledger.accounts.audit import SqlAudit
 from sync_worker.ledger.accounts.sealing import new_key, public_of
 from sync_worker.services.access.who import Role
@@ -108,6 +108,9 @@ def test_owner_goes_from_installation_to_the_start(
                 if asks is None:
                     break
                 seen.append(asks[1])
+                if asks[1] == "start":
+                    assert looked_at(worker.parts, 1) == "site 1: nothing to do; writes: none"
+                    assert owner.get("/sites/1/compare").text.count("Look, nothing written") == 2
                 assert YES[asks[1]] in page
                 owner.told(owner.send(PAGE, {"seen": asks[1], "yes": "1"}, PAGE))
             assert "All steps are done: the site is at work." in owner.get(PAGE).text, page

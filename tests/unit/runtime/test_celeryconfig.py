@@ -16,8 +16,8 @@ assert "task_acks_late" in public
 assert [name for name in public if getattr(celeryconfig, name) is not getattr(settings, name)] == []
 # What pages ask the workers for is a task, with a queue.
 from sync_worker import tasks
-from sync_worker.runtime.celery.asking import ONBOARD_SITE, PROBE_ACCOUNT, QUEUE
-for name in (PROBE_ACCOUNT, ONBOARD_SITE):
+from sync_worker.runtime.celery.asking import LOOK_AT_SITE, ONBOARD_SITE, PROBE_ACCOUNT, QUEUE
+for name in (PROBE_ACCOUNT, ONBOARD_SITE, LOOK_AT_SITE):
     assert tasks.app.tasks[name].name == name
     assert settings.task_routes[name]["queue"] == QUEUE
 """

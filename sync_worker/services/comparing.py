@@ -1,0 +1,102 @@
+"""Comparisons of both sides of a site: what was found, what is under way, a look, a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from sync_worker.core.errors import Misconfigured
+from sync_worker.core.sweep_values import RunKind
+from sync_worker.core.values import Site, SiteState
+from sync_worker.ledger.accounts.audit import SqlAudit
+from sync_worker.ledger.administration.admin import LedgerAdmin
+from sync_worker.ledger.console.compared import ComparedPage, ComparedRun, SqlCompared
+from sync_worker.ledger.sweeps import SqlSweeps
+from sync_worker.services.access.who import Right, Who
+
+BUSY = "the site is being compared already: what it finds stands here, live"
+MAX_WHY = 256
+
+
+class Asking(Protocol):
+    """What lets workers do something. Raises Misconfigured, Transient."""
+
+    def dry_run(self, site_id: int, actor: str) -> None:
+        """Compare both sides of a site whole, and write nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """``last``: the last whole comparison; ``open``: the one that is under way."""
+
+    page: ComparedPage
+    last: ComparedRun | None
+    open: ComparedRun | None
+    why_not: str
+
+
+class Comparing:
+    """Each raises Forbidden, Misconfigured, Transient."""
+
+    def __init__(self, admin: LedgerAdmin, sweeps: SqlSweeps, asking: Asking) -> None:
+        self._admin, self._sweeps, self._asking = admin, sweeps, asking
+        self._compared = SqlCompared(admin.transactions)
+        self._audit = SqlAudit(admin.transactions)
+
+    def everywhere(self, who: Who, before: int | None = None) -> ComparedPage:
+        """Of all sites; for whoever sees more than one."""
+        who.check(Right.LOOK)
+        return self._compared.of_all(before)
+
+    def of_site(self, who: Who, site_id: int, before: int | None = None) -> Compared:
+        who.check(Right.LOOK, site_id)
+        page = self._compared.of_site(site_id, before)
+        under_way = next((one for one in page.runs if one.is_open), None)
+        why_not = _why_not(self._site(site_id))
+        return Compared(page, self._compared.last_whole(site_id), under_way, why_not)
+
+    def dry_run(self, who: Who, site_id: int) -> str:
+        """A worker compares both sides and says what it would do; nothing is written."""
+        who.check(Right.DRY_RUN, site_id)
+        _refuse_at_rest(self._site(site_id))
+        self._refuse_busy(site_id)
+        self._asking.dry_run(site_id, who.name)
+        self._audit.add(who.name, "compare.dry_run", site_id=site_id)
+        return "A worker looks at both sides now, and writes nothing; what it finds stands here."
+
+    def run(self, who: Who, site_id: int, why: str = "") -> str:
+        """Both sides are compared whole and brought in step, by the workers."""
+        who.check(Right.COMPARE, site_id)
+        site = self._site(site_id)
+        _refuse_at_rest(site)
+        if site.state is SiteState.RECOVERY:
+            raise Misconfigured(
+                f"site {site_id} is in recovery: look first, with a dry run, then resume the site"
+            )
+        sweep = self._sweeps.begin(site_id, RunKind.SWEEP)
+        if sweep is None:
+            raise Misconfigured(BUSY)
+        self._sweeps.hand_to_workers(sweep)
+        self._audit.add(who.name, "compare.run", site_id=site_id, why=why[:MAX_WHY])
+        return "The workers compare both sides now, and bring them in step."
+
+    def _refuse_busy(self, site_id: int) -> None:
+        if any(one.is_open for one in self._compared.of_site(site_id, None).runs):
+            raise Misconfigured(BUSY)
+
+    def _site(self, site_id: int) -> Site:
+        return self._admin.sites.find(str(site_id))
+
+
+def _refuse_at_rest(site: Site) -> None:
+    if why := _why_not(site):
+        raise Misconfigured(why)
+
+
+def _why_not(site: Site) -> str:
+    """Why a site cannot be compared now; empty: it can."""
+    if not site.external_source:
+        return "The site has no account yet, so there is nothing to compare with."
+    if not site.is_at_work:
+        return f"The site is at rest ({site.why_at_rest}): let it go on first."
+    return ""
