@@ -13,6 +13,7 @@ from sync_worker.services.access.who import Right
 from tests.integration.console.ground import Ground
 from tests.integration.console.held_shop import HeldShop
 from tests.integration.console.programs import program
+from tests.integration.console.two_sites import two_sites
 
 PROBLEM = "application/problem+json"
 
@@ -190,6 +191,32 @@ def test_product_is_given_where_it_is_missing(ground: Ground, shop: HeldShop) ->
     assert asker.post("/held/choose", chosen).json["code"] == "not_possible"
     assert asker.get("/sites/1/pairs").json["pairs"] == []
     assert asker.post("/sites/1/pairs/refuse", {"numbers": [7]}).json == {"refused": 0}
+
+
+def test_rating_is_decided_once_as_it_was_seen(ground: Ground) -> None:
+    sites, asker = two_sites(ground), program(ground, [Right.LOOK, Right.DECIDE])
+    path = f"/ratings/{sites.other['link_id']}"
+    seen = asker.get(path).json["version"]
+    body = {"side": "wix", "values": {"overall": "80"}, "why": "she said so"}
+    late = asker.post(f"{path}/make", {**body, "version": seen + 1})
+    assert (late.status_code, late.json["code"]) == (409, "rating_changed")
+    off = asker.post(f"{path}/make", {**body, "values": {"overall": "7"}})
+    assert (off.status_code, off.json["errors"][0]["field"]) == (422, "values")
+    key = {"Idempotency-Key": "make"}
+    made = asker.post(f"{path}/make", {**body, "version": seen}, headers=key)
+    assert made.json["rating"] == sites.other["link_id"]
+    assert asker.post(f"{path}/make", {**body, "version": seen}, headers=key).json == made.json
+    assert asker.post(f"{path}/make", body).json["code"] == "still_deciding"
+    for act in ("stop", "go-on"):
+        assert asker.post(f"{path}/{act}").json["errors"][0]["field"] == "why"
+    assert asker.post(f"{path}/stop", {"why": "w"}).json["delivery"]
+    gone = asker.post("/history/777/undo", {"why": "w"})
+    assert (gone.status_code, gone.json["code"]) == (404, "unknown_line")
+
+
+def test_token_that_decides_needs_no_right_to_look(ground: Ground) -> None:
+    sites, asker = two_sites(ground), program(ground, [Right.DECIDE])
+    assert asker.post(f"/ratings/{sites.other['link_id']}/compare").status_code == 200
 
 
 def test_each_page_of_a_looker_answers(ground: Ground, shop: HeldShop) -> None:
