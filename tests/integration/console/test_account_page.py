@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from sync_worker.core.values import Account
 from sync_worker.ledger.accounts.audit import SqlAudit
 from sync_worker.ledger.accounts.sealing import new_key, public_of
 from sync_worker.runtime.celery.asking import WorkersAsked
+from sync_worker.runtime.celery.broker import is_readable
 from sync_worker.services.access.who import Role
 from tests.integration.console.ground import FORM, TOKEN, Browser, Ground, ground_over
 from tests.unit.manifest.test_settings import SMALL, written
@@ -247,7 +249,8 @@ def test_workers_are_asked_over_redis(redis: Redis, redis_server: object) -> Non
     url = redis_server.url  # type: ignore[attr-defined]
     WorkersAsked(lambda: url, "here:").probe("abc", "grace")
     (message,) = redis.lrange("here:maint", 0, -1)
-    assert b"sync_worker.tasks.probe_account" in message
+    assert is_readable(json.loads(message))
+    assert json.loads(message)["headers"]["task"] == "sync_worker.tasks.probe_account"
 
 
 def test_redis_that_is_away_is_said() -> None:
