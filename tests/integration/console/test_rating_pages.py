@@ -187,7 +187,7 @@ def test_decisions_are_offered_and_taken_from_who_may_alone(
     ground: Ground, there: RatingGround
 ) -> None:
     viewer, page = ground.client(Role.VIEWER), f"/ratings/{there.eve}"
-    assert "/compare" not in viewer.get(page).text
+    assert f"{page}/compare" not in viewer.get(page).text
     assert "/undo" not in viewer.get("/activity").text
     assert viewer.send(f"{page}/compare", {}, "/ratings").status_code == 403
     assert viewer.send("/activity/1/undo", {"why": "w"}, "/ratings").status_code == 403
