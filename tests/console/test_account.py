@@ -22,7 +22,7 @@ GIVEN = {
 def site(console: Console) -> Site:
     """One without an account."""
     number = len(console.ground.admin.sites.all()) + 1
-    return console.ground.admin.sites.add(f"instance-{number}", "", [])[0]
+    return console.ground.admin.sites.add(f"looked-at-{number}", "", [])[0]
 
 
 def test_owner_gives_the_account_and_sees_where_its_webhooks_go(

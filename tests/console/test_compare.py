@@ -19,7 +19,7 @@ pytestmark = pytest.mark.full
 def test_comparison_is_begun_and_watched(console: Console) -> None:
     ground = console.ground
     number = len(ground.admin.sites.all()) + 1
-    site, _ = ground.admin.sites.add(f"instance-{number}", f"shop-{number}", [])
+    site, _ = ground.admin.sites.add(f"looked-at-{number}", f"shop-{number}", [])
     sweeps = SqlSweeps(ground.parts.transactions, SiteCache())
     path = f"/sites/{site.id}/compare"
     console.check(path)

@@ -18,7 +18,7 @@ BEFORE = (Step.INSTALLED, Step.ACCOUNT, Step.PROBE, Step.WEBHOOKS, Step.CATALOGU
 def test_owner_sees_what_is_next(console: Console) -> None:
     admin = console.ground.admin
     number = len(admin.sites.all()) + 1
-    site, _ = admin.sites.add(f"instance-{number}", f"shop-{number}", [])
+    site, _ = admin.sites.add(f"looked-at-{number}", f"shop-{number}", [])
     for step in BEFORE:
         made_with = {"made_with": _made_with(step, site.external_source)}
         admin.onboarding.note(site.id, step, StepState.DONE, f"✓ {step}", "owner", **made_with)

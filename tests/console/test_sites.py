@@ -21,7 +21,7 @@ def site(console: Console) -> Site:
     """One with a map and a proposed pair."""
     admin = console.ground.admin
     number = len(admin.sites.all()) + 1
-    added, _ = admin.sites.add(f"instance-{number}", f"shop-{number}", [])
+    added, _ = admin.sites.add(f"looked-at-{number}", f"shop-{number}", [])
     ids = [(EntityRef(f"p-{one}", "stores", "reviews"), EntityRef(f"SKU-{one}")) for one in (1, 2)]
     admin.mappings.import_entities(added, ids[:1])
     admin.proposals.replace(added.id, [ProposedPair(*ids[1], "sku", "Beans", "Organic beans")])

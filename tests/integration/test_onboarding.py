@@ -165,6 +165,8 @@ def test_second_installation_of_an_app_of_many_waits_for_its_account(shop: Shop)
 def test_command_takes_a_site_to_its_start(shop: Shop, tmp_path: Path) -> None:
     shell, site = Shell(tmp_path, shop.environ), ("--site", str(shop.site.id))
     told = json.loads(shell.good("onboard", "run", *site, "--json"))
+    assert (told["finished"], told["next"]) == (False, "webhooks")
+    told = json.loads(shell.good("onboard", "run", *site, "--confirm", "webhooks", "--json"))
     assert (told["finished"], told["next"]) == (False, "pairs")
     assert "↔ 7 Cup" in shell.good("onboard", "pairs", *site)
     mapped = json.loads(shell.good("onboard", "pairs", *site, "--confirm", "--json"))
