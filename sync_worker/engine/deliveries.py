@@ -59,7 +59,7 @@ class Deliveries:
         if slot is not None:
             self.view.note_slot(delivery, slot)
         # Held before, or held still: then what it asks for is a person's to release.
-        if delivery.reason and self.view.holds.note(delivery):
+        if delivery.reason and self.view.holds.note(delivery, self.view.run.link):
             return
         match new.change:
             case "erase":

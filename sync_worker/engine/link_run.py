@@ -109,7 +109,8 @@ class LinkRun:
         try:
             self.deliveries.apply(delivery)
         except SyncError as error:
-            if not delivery.was_held or not is_of_its_record(error):
+            is_again = delivery.was_held or delivery.stands_by
+            if not is_again or not is_of_its_record(error):
                 raise
             self.deliveries.leave(delivery)
 

@@ -23,6 +23,7 @@ __all__ = [
     "HOLD_REASONS",
     "IN_STEP_ONLY",
     "KEYLESS",
+    "LINK_HELD",
     "NO_ACCOUNT",
     "ON_LOOK",
     "STANDS_BY",
@@ -42,6 +43,7 @@ NO_ACCOUNT = "no_account"
 FOR_AN_ACCOUNT = (ACCOUNT_REVOKED, NO_ACCOUNT)
 CONTENT_REPLACED = "content_replaced"
 STOPPED = "stopped"
+LINK_HELD = "link_held"  # beside a link that is held
 DECISION_OUTDATED = "decision_outdated"
 
 _ALL = (*waiting.REASONS, *deciding.REASONS, *refused.REASONS)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sync_worker.core.errors import Held
-from sync_worker.core.hold_reasons import CONTENT_REPLACED, DECISION_OUTDATED, STOPPED
+from sync_worker.core.hold_reasons import CONTENT_REPLACED, DECISION_OUTDATED, LINK_HELD, STOPPED
 from sync_worker.core.ports.inbox import Closing, Inbox
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import Change, Delivery, HistoryEntry, InboxState, LinkState, Side
@@ -20,11 +20,10 @@ from sync_worker.engine.view import View
 
 FORGOTTEN = Closing(InboxState.DONE, "decision_forgotten")
 STOPPED_HERE = Closing(InboxState.HELD, "stopped")
-HELD_BESIDE = Closing(InboxState.HELD, "link_held")
+HELD_BESIDE = Closing(InboxState.HELD, LINK_HELD)
 AT_STOP = Closing(InboxState.DONE, "rating_stopped")
 STANDS_STILL = "the rating stands still"
 DECIDED_ANEW = Closing(InboxState.SUPERSEDED, "decided anew")
-LINK_HELD = "link_held"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from sync_worker.core.errors import (
     SyncError,
     Transient,
 )
-from sync_worker.core.hold_reasons import CONTENT_REPLACED, STOPPED
+from sync_worker.core.hold_reasons import CONTENT_REPLACED, LINK_HELD, STOPPED
 from sync_worker.core.plan import Hold
-from sync_worker.core.values import Delivery, Operation, Slot
+from sync_worker.core.values import Delivery, Link, LinkState, Operation, Slot
 from sync_worker.engine.deciding.decided import Decided
 
 TOO_COSTLY = "too_costly"
@@ -52,13 +52,21 @@ class Holds:
         """
         return any(one.reason in (CONTENT_REPLACED, STOPPED) for one in self.standing_by)
 
-    def note(self, delivery: Delivery) -> bool:
+    def note(self, delivery: Delivery, link: Link) -> bool:
         """Remember a delivery that was held; whether it is held still."""
-        if delivery.was_held:
+        if delivery.was_held or self._has_outlived(delivery, link):
             self.before.append(delivery)
+            return False
         if delivery.stands_by:
             self.standing_by.append(delivery)
         return delivery.stands_by
+
+    def _has_outlived(self, delivery: Delivery, link: Link) -> bool:
+        """Whether a person let the link go on before a run could hold it beside: for itself it
+        waits for nobody.
+        """
+        is_beside = delivery.stands_by and delivery.reason == LINK_HELD
+        return is_beside and link.state is not LinkState.HELD and not self.is_frozen
 
     def decide(self, decided: Decided | None) -> None:
         """A person's decision is in hand, or not any more."""
