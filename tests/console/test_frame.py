@@ -146,7 +146,7 @@ def framed(page: Page, address: str) -> Iterator[FrameLocator]:
 
 def test_owner_works_in_a_frame_that_has_no_cookies(console: Console, stranger: Page) -> None:
     """The session goes along in a header: links and forms of the frame work on."""
-    console.ground.site("instance-frame")
+    console.ground.site("instance-frame", "framed-shop")
     address = f"{console.url}/owner?instance={instance_of('instance-frame')}"
     with framed(stranger, address) as frame:
         expect(frame.get_by_text("owner:uid-of-the-owner")).to_be_visible()
