@@ -10,7 +10,7 @@ import pytest
 from tests.simulation.chaos import SCENES, WITHOUT_SWEEPS, run_seed, sql_ledger
 
 # For each scene; the further ones run in `make test-all`.
-FIRST, FURTHER = range(11), range(11, 28)
+FIRST, FURTHER = range(11), range(11, 33)
 # The same on the real SQL ledger; a scene that differs from another in its sweeps only is `full`.
 SQL_FIRST, SQL_FURTHER = range(1), range(1, 3)
 SQL_SCENES = [

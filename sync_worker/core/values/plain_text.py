@@ -22,12 +22,17 @@ _TAG = re.compile(rf"</?([a-zA-Z][^\s/>]*+)(?:[^>=]|{_VALUE})*+>")
 _SILENT_END = re.compile("</(?:script|style)", re.IGNORECASE)
 # No character has so long a number, and Python refuses to read thousands of digits.
 _LONG_REFERENCE = re.compile(r"&#(?:[0-9]{8,}|[xX][0-9a-fA-F]{8,});?")
+# No characters, and by HTML's rules no entity says them: https://html.spec.whatwg.org/#noncharacter
+_NO_CHARACTER = re.compile(
+    f"[{''.join(chr(0x10000 * plane + low) for plane in range(1, 17) for low in (0xFFFE, 0xFFFF))}]"
+)
 _SPECIAL = re.compile(r"""<[a-zA-Z/!][^<>]*>|['"\\\U00010000-\U0010ffff]""")
 
 
 def plain_text(html: str) -> str:
     """What a person reads: no tags, no entities, lines where blocks end."""
     text = unescape(_LONG_REFERENCE.sub("\ufffd", "".join(_pieces(html))))
+    text = _NO_CHARACTER.sub("", text)
     lines = (" ".join(line.split()) for line in text.splitlines())
     return "\n".join(line for line in lines if line)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sync_worker.core.errors import Misconfigured, Permanent
@@ -170,6 +170,7 @@ def test_path_that_breaks_on_a_record_says_where_it_stands() -> None:
         read_record(manifest, {"id": 1, "stars": 4, "tags": 7})
 
 
+@example("\U0010fffe")
 @given(st.text())
 def test_entities_read_as_the_text_and_hold_nothing_that_is_slashed(text: str) -> None:
     plain = text.replace("&", "&amp;").replace("<", "&lt;")
