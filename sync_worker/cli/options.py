@@ -75,6 +75,8 @@ class Moment(click.ParamType[datetime]):
     """A time in UTC: an ISO date or time, or how long ago (``90m``, ``36h``, ``7d``, ``2w``)."""
 
     name = "time"
+    sign = -1
+    says = "neither a date (2026-01-31) nor how long ago (90m, 36h, 7d, 2w)"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -85,17 +87,20 @@ class Moment(click.ParamType[datetime]):
         number = whole_number(text[:-1])
         try:
             if number is not None and number >= 0 and text[-1:] in UNITS:
-                return datetime.now(UTC) - timedelta(**{UNITS[text[-1]]: number})
+                return datetime.now(UTC) + self.sign * timedelta(**{UNITS[text[-1]]: number})
             at = datetime.fromisoformat(text)
             # Not every time of the first and last day of all exists in UTC.
             at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
         except (ValueError, OverflowError):
-            self.fail(
-                f"{text[:40]!r} is neither a date (2026-01-31) nor how long ago (90m, 36h, 7d, 2w)",
-                param,
-                ctx,
-            )
+            self.fail(f"{text[:40]!r} is {self.says}", param, ctx)
         return at
+
+
+class Later(Moment):
+    """A time to come: an ISO date or time (UTC), or in how long (``90m``, ``36h``, ``7d``)."""
+
+    sign = 1
+    says = "neither a time (2026-01-31T08:00, UTC) nor in how long (90m, 36h, 7d, 2w)"
 
 
 WIX_KINDS = click.Choice([str(kind) for kind in WixKind])

@@ -2,42 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 import click
 
-from sync_worker.cli.options import SITE, UNITS, WHY, whoever
-from sync_worker.core.numbers import whole_number
+from sync_worker.cli.options import SITE, WHY, Later, whoever
 from sync_worker.ledger.administration.held import to_time
 from sync_worker.services.sites.pausing import Pausing, Rested
 from sync_worker.wiring import wiring
-
-
-class Later(click.ParamType[datetime]):
-    """A time to come: an ISO date or time (UTC), or in how long (``90m``, ``36h``, ``7d``)."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        text = str(value)
-        number = whole_number(text[:-1])
-        try:
-            if number is not None and number >= 0 and text[-1:] in UNITS:
-                return datetime.now(UTC) + timedelta(**{UNITS[text[-1]]: number})
-            at = datetime.fromisoformat(text)
-            return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-        except (ValueError, OverflowError):
-            self.fail(
-                f"{text[:40]!r} is neither a time (2026-01-31T08:00, UTC) nor in how long"
-                " (90m, 36h, 7d, 2w)",
-                param,
-                ctx,
-            )
 
 
 @click.command()
