@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -22,6 +22,8 @@ CHUNK = 100  # rows whose people are looked up in one call
 RESUME = "what was imported stays; run the same command again to go on"
 MAX_REASON = 300  # characters
 T = TypeVar("T")
+Keyed = tuple[Row, RatingKey, RatingRow]
+Begin = Callable[[Sequence[tuple[RatingKey, RatingRow]]], Collection[RatingKey]]
 
 
 class Waiting(Protocol):
@@ -106,7 +108,8 @@ class FileImport:
 
     ``waiting``: makes calls again that are refused for now, with waits of ``pauses``. ``tally``:
     what has become of the rows; ``resume``: what to do after it had to stop. ``begin``: does for
-    the rows of a chunk together what can be done together.
+    the rows of a chunk together what can be done together, and returns the keys of those that came
+    too late for that: they go with the next chunk, once.
     """
 
     site: Site
@@ -117,7 +120,7 @@ class FileImport:
     pauses: Pauses
     tally: Tally = field(default_factory=Tally)
     resume: str = RESUME
-    begin: Callable[[Sequence[tuple[RatingKey, RatingRow]]], None] = lambda rows: None
+    begin: Begin = lambda rows: ()
     _first_lines: dict[tuple[int, str, str], int] = field(default_factory=dict)
 
     def run(
@@ -133,18 +136,28 @@ class FileImport:
         """
         with ThreadPoolExecutor(threads, thread_name_prefix="import") as pool:
             try:
-                while chunk := list(islice(rows, CHUNK)):
-                    self._import_chunk(chunk, pool)
-                    report(len(chunk), self.counts)
+                left: Sequence[Keyed] = ()
+                while (chunk := list(islice(rows, CHUNK - len(left)))) or left:
+                    before, left = left, self._import_chunk(left, chunk, pool)
+                    report(len(before) + len(chunk) - len(left), self.counts)
             except BaseException:
                 # Other rows may wait for the budget: leaving the pool waits for them.
                 self.pauses.stop()
                 raise
 
-    def _import_chunk(self, chunk: Sequence[Row], pool: ThreadPoolExecutor) -> None:
-        keyed = self._keyed(chunk)
-        self.begin([(key, rating) for _, key, rating in keyed])
-        work = [(row, pool.submit(self._import, key, rating)) for row, key, rating in keyed]
+    def _import_chunk(
+        self, left: Sequence[Keyed], chunk: Sequence[Row], pool: ThreadPoolExecutor
+    ) -> Sequence[Keyed]:
+        """Import rows, those ``left`` by the chunk before first; return those left by this one."""
+        fresh = self._keyed(chunk)
+        late = self.begin([(key, rating) for _, key, rating in [*left, *fresh]])
+        # Nobody is left twice: a slow system must not keep a row from coming to its end.
+        ready = [*left, *(one for one in fresh if one[1] not in late)]
+        self._import_rows(ready, pool)
+        return [one for one in fresh if one[1] in late]
+
+    def _import_rows(self, rows: Sequence[Keyed], pool: ThreadPoolExecutor) -> None:
+        work = [(row, pool.submit(self._import, key, rating)) for row, key, rating in rows]
         for row, done in work:
             try:
                 self.tally.add(row, done.result())
@@ -163,7 +176,7 @@ class FileImport:
         counts = {**self.tally.counts, "rejected": self.rejected.count}
         return {name: count for name, count in counts.items() if count}
 
-    def _keyed(self, chunk: Sequence[Row]) -> list[tuple[Row, RatingKey, RatingRow]]:
+    def _keyed(self, chunk: Sequence[Row]) -> list[Keyed]:
         read = [(row, self._rating(row)) for row in chunk]
         ratings = self._with_known_people(
             [(row, rating) for row, rating in read if rating is not None]

@@ -18,12 +18,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from functools import wraps
 from typing import Any, TypeVar, cast
 
 from sync_worker.core.errors import Permanent, SyncError, Transient, UnknownOutcome
 from sync_worker.core.ports.remote import BulkCreate, Connection, Remote
 from sync_worker.core.values import Draft, EntityRef, Person, Record, Side
+from sync_worker.remotes.few_at_once import FewAtOnce
 
 # With the call's own deadline of 8 s it stays within a lease, which is renewed with the intent.
 PATIENCE_SECONDS = 5.0
@@ -33,6 +33,26 @@ PATIENCE_BEFORE_INTENTS_SECONDS = 9.0
 AT_ONCE = 8
 
 T = TypeVar("T")
+
+
+class LeftForNextCall(Transient):
+    """A create came too late for the call of many; it was not sent, and waits for the next one."""
+
+    is_failure = False
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long threads wait for one another, in seconds, and what they keep to.
+
+    ``patience_before``: for a request, before any intent. ``is_one_call``: creates go out together
+    or not at all: what comes after the first call of them, or alone of many threads, is
+    ``LeftForNextCall``.
+    """
+
+    patience: float = PATIENCE_SECONDS
+    patience_before: float = PATIENCE_BEFORE_INTENTS_SECONDS
+    is_one_call: bool = False
 
 
 class What(Enum):
@@ -71,16 +91,11 @@ class Gathering:
     is of.
     """
 
-    def __init__(
-        self,
-        remote: Remote,
-        count: int,
-        patience: float = PATIENCE_SECONDS,
-        patience_before: float = PATIENCE_BEFORE_INTENTS_SECONDS,
-    ) -> None:
-        self._remote, self._patience, self._patience_before = remote, patience, patience_before
+    def __init__(self, remote: Remote, count: int, keep: Keep = Keep()) -> None:
+        self._remote, self._keep, self._count = remote, keep, count
         self._turn, self._working = threading.Condition(), count
         self._waiting: list[Ask] = []
+        self._has_created = False
         self.made: dict[tuple[EntityRef, str | None], Record] = {}
 
     def __getattr__(self, name: str) -> Any:
@@ -119,9 +134,9 @@ class Gathering:
 
     def _wait_for(self, ask: Ask) -> list[Ask]:
         """Wait until it is answered, or until this thread has to answer all that wait."""
-        patience = self._patience
+        patience = self._keep.patience
         if ask.what is What.RESERVE:
-            patience = self._patience_before
+            patience = self._keep.patience_before
         until = time.monotonic() + patience
         with self._turn:
             self._waiting.append(ask)
@@ -181,12 +196,20 @@ class Gathering:
         return self._bulk.find_many(whose)
 
     def _create(self, asks: Sequence[Ask]) -> None:
+        if self._keep.is_one_call and self._is_for_next_call(len(asks)):
+            _give_the_rest(asks, LeftForNextCall("it goes out with the next ones"))
+            return
+        self._has_created = True
         if len(asks) == 1:
             asks[0].give(self._remote.create(*asks[0].of))
             return
         most = self._remote.capabilities.bulk_create
         for start in range(0, len(asks), most):
             self._create_some(asks[start : start + most])
+
+    def _is_for_next_call(self, asked: int) -> bool:
+        is_alone_of_many = asked == 1 and self._count > 1
+        return self._has_created or is_alone_of_many
 
     def _create_some(self, asks: Sequence[Ask]) -> None:
         try:
@@ -247,49 +270,6 @@ def _is_made_from(record: Record, draft: Draft) -> bool:
 # -- threads that work together
 
 
-class FewAtOnce:
-    """Another remote of the same threads: so many of its calls at a time.
-
-    Whoever has reserved a request keeps its place until its next call has ended.
-    """
-
-    def __init__(self, remote: Remote, at_once: int) -> None:
-        self._remote = remote
-        self._places, self._mine = threading.Semaphore(at_once), threading.local()
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._remote, name)
-        return self._in_turn(found) if callable(found) else found
-
-    def reserve_request(self) -> None:
-        self._places.acquire()
-        self._mine.has_place = True
-        try:
-            self._remote.reserve_request()
-        except BaseException:
-            self.leave()
-            raise
-
-    def _in_turn(self, call: Callable[..., T]) -> Callable[..., T]:
-        @wraps(call)
-        def called(*arguments: Any, **named: Any) -> T:
-            if not getattr(self._mine, "has_place", False):
-                self._places.acquire()
-                self._mine.has_place = True
-            try:
-                return call(*arguments, **named)
-            finally:
-                self.leave()
-
-        return called
-
-    def leave(self) -> None:
-        """Give the place back, if this thread has one."""
-        if getattr(self._mine, "has_place", False):
-            self._mine.has_place = False
-            self._places.release()
-
-
 @dataclass(slots=True)
 class Gathered:
     """What came of jobs that were done together: ``results`` in order, and what they created."""
@@ -299,10 +279,13 @@ class Gathered:
 
 
 def together(
-    connection: Connection, jobs: Sequence[Callable[[Connection], T]], side: Side = Side.WIX
+    connection: Connection,
+    jobs: Sequence[Callable[[Connection], T]],
+    side: Side = Side.WIX,
+    keep: Keep = Keep(),
 ) -> Gathered:
     """Do jobs, a thread each, over a connection that gathers what they ask of one side."""
-    gathering = Gathering(connection.remotes[side], len(jobs))
+    gathering = Gathering(connection.remotes[side], len(jobs), keep)
     few = FewAtOnce(connection.remotes[side.other], AT_ONCE)
     remotes = {side: cast(Remote, gathering), side.other: cast(Remote, few)}
     over = replace(connection, remotes=remotes)

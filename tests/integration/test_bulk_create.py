@@ -174,14 +174,15 @@ def test_rows_of_a_file_are_created_a_hundred_in_a_call(bench: Bench) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize(
-    ("reviews", "most_calls"), [(300, 4), pytest.param(10_000, 110, marks=pytest.mark.long)]
+    ("reviews", "most_calls"),
+    [(300, 3), pytest.param(10_000, 102, marks=[pytest.mark.long, pytest.mark.timeout(1800)])],
 )
 def test_file_of_many_reviews_takes_few_calls_to_wix(
     bench: Bench, tmp_path: Path, reviews: int, most_calls: int
 ) -> None:
     """Counted are all calls to Wix but for its token; nobody is looked up who is in the maps.
 
-    On a busy machine rows may come too late for their call, and are created one by one.
+    What comes too late for its call goes out with the next one. Ten thousand take ten minutes.
     """
     bench.add_people(reviews)
     bench.box.wix.calls.clear()

@@ -11,7 +11,7 @@ import pytest
 from sync_worker.core.errors import Misconfigured, Permanent
 from sync_worker.core.values import RatingKey
 from sync_worker.import_export.file_format import format_of
-from sync_worker.import_export.file_import import FileImport, Pauses
+from sync_worker.import_export.file_import import CHUNK, Begin, FileImport, Pauses
 from sync_worker.import_export.importing import ImportResult, RatingRow
 from sync_worker.import_export.rating_files import RatingFile, RejectedFile
 from sync_worker.import_export.row_reading import reading_of
@@ -50,7 +50,9 @@ class WordImports:
         return ImportResult("created")
 
 
-def run(path: Path, imports: WordImports, lines: Sequence[str]) -> tuple[FileImport, str]:
+def run(
+    path: Path, imports: WordImports, lines: Sequence[str], begin: Begin = lambda rows: ()
+) -> tuple[FileImport, str]:
     path.write_text("\n".join(["thing,email,stars", *lines]) + "\n")
     with RatingFile(path) as source:
         rejected = RejectedFile(source)
@@ -58,6 +60,7 @@ def run(path: Path, imports: WordImports, lines: Sequence[str]) -> tuple[FileImp
         work = FileImport(
             a_site(), imports, reading, rejected, lambda call, sleep: call(), Pauses()
         )
+        work.begin = begin
         try:
             work.run(source.rows(), 2, lambda rows, counts: None)
         finally:
@@ -92,3 +95,37 @@ def test_rejected_rows_that_cannot_be_written_are_told_of(tmp_path: Path) -> Non
     name = "r" * 245 + ".csv"  # with the ending of a rejected file no name of a file any more
     with pytest.raises(Misconfigured, match="the rejected rows cannot be written beside it"):
         run(tmp_path / name, WordImports(1), ["a,one@x.example,9"])
+
+
+@dataclass
+class Leaves:
+    """What begins rows together: some come too late for it, each time that they are asked for."""
+
+    late: set[str]
+    chunks: list[int] = field(default_factory=list)
+
+    def begin(self, rows: Sequence[tuple[RatingKey, RatingRow]]) -> list[RatingKey]:
+        self.chunks.append(len(rows))
+        return [key for key, _ in rows if key.contact_id in self.late]
+
+
+def test_row_that_comes_late_is_begun_with_the_next_ones(tmp_path: Path) -> None:
+    imports, leaves = WordImports(1), Leaves({"p3@x.example/a", f"p{CHUNK}@x.example/a"})
+    lines = [f"a,p{number}@x.example,5" for number in range(CHUNK + 1)]
+    work, _ = run(tmp_path / "r.csv", imports, lines, leaves.begin)
+    # The first goes with the second chunk, of which one more comes late: it is begun alone.
+    assert leaves.chunks == [CHUNK, 2, 1]
+    # Late a second time, it is imported by itself.
+    assert work.counts == {"created": CHUNK + 1}
+    assert len(set(imports.taken)) == len(imports.taken) == CHUNK + 1
+    places = [imports.taken.index(name) for name in sorted(leaves.late)]
+    assert min(places) >= CHUNK - 1
+
+
+def test_rows_that_all_come_late_are_each_imported_once(tmp_path: Path) -> None:
+    names = [f"p{number}@x.example/a" for number in range(2 * CHUNK)]
+    imports, leaves = WordImports(1), Leaves(set(names))
+    lines = [f"a,p{number}@x.example,5" for number in range(2 * CHUNK)]
+    work, _ = run(tmp_path / "r.csv", imports, lines, leaves.begin)
+    assert work.counts == {"created": 2 * CHUNK}
+    assert sorted(imports.taken) == sorted(names)

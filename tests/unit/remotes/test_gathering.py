@@ -23,7 +23,8 @@ from sync_worker.core.errors import (
 from sync_worker.core.ports.people import People
 from sync_worker.core.ports.remote import Capabilities, Connection, Remote
 from sync_worker.core.values import Draft, EntityRef, Person, Record, Side
-from sync_worker.remotes.gathering import FewAtOnce, Gathering, together
+from sync_worker.remotes.few_at_once import FewAtOnce
+from sync_worker.remotes.gathering import Gathering, Keep, LeftForNextCall, together
 
 MUG = EntityRef("mug", namespace="stores")
 
@@ -122,9 +123,43 @@ def test_single_create_is_sent_as_such() -> None:
     assert reviews.calls == [("reserve", 1), ("create", 1)]
 
 
+def test_late_create_is_left_for_the_next_call() -> None:
+    """Where there is a next one: nothing of it is sent, and who asked is told so."""
+    reviews, late = Reviews(), threading.Event()
+
+    def comes_late(connection: Connection) -> Any:
+        late.wait(10)
+        return creates(2)(connection)
+
+    def lets_it_come(number: int) -> Callable[[Connection], Any]:
+        def job(connection: Connection) -> Any:
+            made = creates(number, reserves=False)(connection)
+            late.set()
+            return made
+
+        return job
+
+    jobs = [lets_it_come(0), lets_it_come(1), comes_late]
+    gathered = together(over(reviews), jobs, keep=Keep(is_one_call=True, patience=0.2))
+    assert [type(one) for one in gathered.results] == [Record, Record, LeftForNextCall]
+    assert ("create", 1) not in reviews.calls
+    assert ("create_many", 2) in reviews.calls
+
+
+def test_only_create_of_many_threads_is_left_for_the_next_call() -> None:
+    reviews = Reviews()
+    jobs = [creates(0, reserves=False), lambda connection: None]
+    gathered = together(over(reviews), jobs, keep=Keep(is_one_call=True))
+    assert isinstance(gathered.results[0], LeftForNextCall)
+    assert reviews.calls == []
+    # One that is alone from the beginning has nobody to wait for.
+    gathered = together(over(reviews), jobs[:1], keep=Keep(is_one_call=True))
+    assert isinstance(gathered.results[0], Record)
+
+
 def test_slow_thread_is_not_waited_for_beyond_the_patience() -> None:
     reviews = Reviews()
-    gathering = Gathering(cast(Remote, reviews), 2, patience=0.05)
+    gathering = Gathering(cast(Remote, reviews), 2, Keep(patience=0.05))
     assert gathering.create(a_draft(0), "i").remote_id == "r-contact-0"
     assert reviews.calls == [("create", 1)]
 
