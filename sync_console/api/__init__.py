@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
-from sync_console.api import deciding, document, looking, mending, sites
+from sync_console.api import (
+    accounts,
+    comparisons,
+    deciding,
+    document,
+    looking,
+    mending,
+    onboarding,
+    people,
+    sites,
+)
 from sync_console.api.endpoints import api
 
-__all__ = ["api", "deciding", "document", "looking", "mending", "sites"]
+__all__ = [
+    "accounts",
+    "api",
+    "comparisons",
+    "deciding",
+    "document",
+    "looking",
+    "mending",
+    "onboarding",
+    "people",
+    "sites",
+]

@@ -1,22 +1,34 @@
-"""Answers that are no single value of a service: pages of lists, and what came of an action.
-
-``next_after``: to be sent as ``after``; ``next``: the same as an address. Both ``null``: the last.
-"""
+"""Answers that are no single value of a service: pages of lists, and what came of an action."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sync_worker.core.values.catalogue import ProposedPair
 from sync_worker.services.access.audit import AuditLine
 from sync_worker.services.access.people import Person
+from sync_worker.services.accounts.document import ShownAccount
+from sync_worker.services.comparing import ComparedRun
 from sync_worker.services.held.values import HeldGroup, HeldItem
 from sync_worker.services.ratings.values import DeliveryFound, Line, RatingFound
 from sync_worker.services.sites.mapping import MapLine, WaitingThing
 from sync_worker.services.sites.policies import Asked
 from sync_worker.services.sites.sites import SiteSummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paged:
+    """A page of a list.
+
+    ``next_after``: to be sent as ``after``, a number, or of sites a text; ``next``: the same as an
+    address. Both ``null``: it is the last one.
+    """
+
+    next_after: int | str | None
+    next: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,38 +37,30 @@ class Groups:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldRows:
+class HeldRows(Paged):
     items: Sequence[HeldItem]
-    next_after: int | None
-    next: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class RatingRows:
+class RatingRows(Paged):
     """``is_cut``: the word means more than is shown."""
 
     ratings: Sequence[RatingFound]
     deliveries: Sequence[DeliveryFound]
     is_cut: bool
-    next_after: int | None
-    next: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Activities:
+class Activities(Paged):
     """``looked_back_to``: looking was given up there; the next page goes on."""
 
     lines: Sequence[Line]
     looked_back_to: datetime | None
-    next_after: int | None
-    next: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class SiteRows:
+class SiteRows(Paged):
     sites: Sequence[SiteSummary]
-    next_after: str | None
-    next: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,37 +73,29 @@ class OneSite:
 
 
 @dataclass(frozen=True, slots=True)
-class MapRows:
+class MapRows(Paged):
     maps: Sequence[MapLine]
-    next_after: int | None
-    next: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class PairRows:
+class PairRows(Paged):
     """``counts``: all that are open, by what fits."""
 
     pairs: Sequence[ProposedPair]
     counts: Mapping[str, int]
-    next_after: int | None
-    next: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class AuditRows:
+class AuditRows(Paged):
     """``kinds``: what may be asked for as ``what``."""
 
     lines: Sequence[AuditLine]
     kinds: Sequence[str]
-    next_after: int | None
-    next: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class UserRows:
+class UserRows(Paged):
     users: Sequence[Person]
-    next_after: int | None
-    next: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +162,54 @@ class Answers:
 @dataclass(frozen=True, slots=True)
 class Sentence:
     sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSettings:
+    """``values``: a JSON Schema of what the shop gives; ``connectors``: those to choose from.
+
+    ``why_none``: why no account can be given here.
+    """
+
+    connector: str
+    connectors: Sequence[str]
+    why_none: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountNow:
+    """What was done, and the account as it is now."""
+
+    sentence: str
+    account: ShownAccount | None
+
+
+@dataclass(frozen=True, slots=True)
+class Runs(Paged):
+    runs: Sequence[ComparedRun]
+
+
+@dataclass(frozen=True, slots=True)
+class RunsOfSite(Paged):
+    """``last_whole``: the last comparison that came to its end; ``under_way``: the open one."""
+
+    runs: Sequence[ComparedRun]
+    last_whole: ComparedRun | None
+    under_way: ComparedRun | None
+    why_not: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvitedNow:
+    """``link``: ``null`` where the request was sent again."""
+
+    user: Person
+    link: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EndedSessions:
+    """How many there were."""
+
+    ended: int

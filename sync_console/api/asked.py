@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from sync_worker.core.values import Side, SiteState
 from sync_worker.services.ratings.search import Standing
+from sync_worker.services.sites.mapping import WAYS, By
 from sync_worker.services.sites.sites import SiteTrouble
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -149,6 +150,15 @@ class Pairs(Nothing):
     """Numbers of pairs that the catalogues propose."""
 
     numbers: Annotated[list[Number], Field(min_length=1, max_length=500)]
+
+
+class AllPairs(Nothing):
+    """All open pairs, or those by ``ways``. ``count``: how many were seen, where it matters."""
+
+    ways: Annotated[list[By], Field(min_length=1, max_length=3)] = Field(
+        default_factory=lambda: list(WAYS)
+    )
+    count: Annotated[int, Field(ge=0, le=MAX_NUMBER)] | None = None
 
 
 class Because(Nothing):

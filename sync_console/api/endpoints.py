@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypedDict, TypeVar, get_type_hints
 from urllib.parse import urlencode
 
 from flask import Blueprint, g, request
@@ -25,6 +25,7 @@ from sync_worker.services.access.who import Right
 
 api = Blueprint("api", __name__, url_prefix=API)
 Do = TypeVar("Do", bound=Callable[..., Any])
+Kept = Callable[[Any], object]
 KEY_HEADER = "Idempotency-Key"
 MAX_MESSAGES = 20
 
@@ -45,6 +46,11 @@ class Endpoint:
 ENDPOINTS: list[Endpoint] = []
 
 
+def unchanged(answer: object) -> object:
+    """All of an answer may be kept."""
+    return answer
+
+
 def get(path: str, right: Right, asked: type[BaseModel] = Nothing) -> Callable[[Do], Do]:
     """``do(asked, **ids)`` looks something up."""
 
@@ -60,15 +66,27 @@ def get(path: str, right: Right, asked: type[BaseModel] = Nothing) -> Callable[[
     return declare
 
 
-def post(path: str, right: Right, asked: type[BaseModel] = Nothing) -> Callable[[Do], Do]:
-    """``do(asked, **ids)`` changes something, once for each key that a program gives."""
+def post(
+    path: str, right: Right, asked: type[BaseModel] = Nothing, kept: Kept = unchanged
+) -> Callable[[Do], Do]:
+    """``do(asked, **ids)`` changes something, once for each key that a program gives.
+
+    ``kept``: what of its answer is written down, for a request that is sent again: no secret.
+    """
 
     def declare(do: Do) -> Do:
         of = _declared("POST", path, right, asked, do)
 
         def view(**ids: Any) -> Response:
-            given = _body(asked)
-            return _json(_once(lambda: _text(of, do(given, **ids))))
+            given, told = _body(asked), list[str]()
+
+            def act() -> str:
+                answer = do(given, **ids)
+                told.append(_text(of, answer))
+                return _text(of, kept(answer))
+
+            first = _once(act)
+            return _json(told[0] if told else first)
 
         _add(of, do, view)
         return do
@@ -136,9 +154,16 @@ def _json(text: str) -> Response:
     return Response(text, content_type="application/json")
 
 
-def next_page(after: object) -> str | None:
-    """The address of the page behind this one; ``None``: there is none."""
+class Behind(TypedDict):
+    """Where the next page of a list begins; see answers.Paged."""
+
+    next_after: int | str | None
+    next: str | None
+
+
+def behind(after: int | str | None) -> Behind:
+    """``after``: the last one of this page; none, 0 or empty: there is no further page."""
     if not after:
-        return None
+        return {"next_after": None, "next": None}
     words: Mapping[str, str] = {**request.args.to_dict(), "after": str(after)}
-    return f"{request.path}?{urlencode(words)}"
+    return {"next_after": after, "next": f"{request.path}?{urlencode(words)}"}

@@ -15,7 +15,7 @@ from sync_console.api.asked import (
     WhichLines,
     WhichRatings,
 )
-from sync_console.api.endpoints import get, next_page
+from sync_console.api.endpoints import behind, get
 from sync_console.api.theirs import held_meant, site_meant
 from sync_console.web.parts import parts
 from sync_worker.services.access.who import Right
@@ -49,7 +49,7 @@ def held_groups(asked: WhichHeld) -> answers.Groups:
 def held_rows(asked: HeldRowsAsked) -> answers.HeldRows:
     """What is held, one by one, oldest first."""
     page = parts().held_parts.held.page(g.who, held_meant(asked), asked.after)
-    return answers.HeldRows(page.items, page.next_after, next_page(page.next_after))
+    return answers.HeldRows(page.items, **behind(page.next_after))
 
 
 @get("/held/preview", Right.LOOK, WhichHeld)
@@ -81,10 +81,7 @@ def ratings(asked: WhichRatings) -> answers.RatingRows:
         asked.site_id, asked.state, asked.differs, asked.product or None, asked.changed_since
     )
     found = parts().search.find(g.who, asked.q.strip(), which, asked.after)
-    after = found.after
-    return answers.RatingRows(
-        found.ratings, found.deliveries, found.is_cut, after, next_page(after)
-    )
+    return answers.RatingRows(found.ratings, found.deliveries, found.is_cut, **behind(found.after))
 
 
 @get(RATING, Right.LOOK)
@@ -109,7 +106,7 @@ def activity(asked: WhichLines) -> answers.Activities:
         since=asked.since,
     )
     page = parts().activity.page(g.who, which, asked.after)
-    return answers.Activities(page.lines, page.looked_back_to, page.after, next_page(page.after))
+    return answers.Activities(page.lines, page.looked_back_to, **behind(page.after))
 
 
 @get("/machines", Right.MACHINES)
@@ -129,12 +126,11 @@ def audit(asked: WhichAudit) -> answers.AuditRows:
         what=asked.what,
         before=asked.after,
     )
-    after = page.next_before
-    return answers.AuditRows(page.lines, page.kinds, after, next_page(after))
+    return answers.AuditRows(page.lines, page.kinds, **behind(page.next_before))
 
 
 @get("/users", Right.USERS, AfterNumber)
 def users(asked: AfterNumber) -> answers.UserRows:
     """Who may come in, and by which role."""
     page = parts().access.people.page(g.who, asked.after)
-    return answers.UserRows(page.people, page.next_after, next_page(page.next_after))
+    return answers.UserRows(page.people, **behind(page.next_after))

@@ -10,6 +10,7 @@ from flask import g
 from sync_console.api import answers
 from sync_console.api.asked import (
     AfterNumber,
+    AllPairs,
     MapGone,
     MapsFile,
     Pairs,
@@ -19,7 +20,7 @@ from sync_console.api.asked import (
     WhichMaps,
     WhichSites,
 )
-from sync_console.api.endpoints import get, next_page, post
+from sync_console.api.endpoints import behind, get, post
 from sync_console.api.theirs import known_site
 from sync_console.web.parts import parts
 from sync_console.web.programs import NotAsked
@@ -43,7 +44,7 @@ def sites(asked: WhichSites) -> answers.SiteRows:
         asked.name or None, asked.state, asked.connector or None, asked.in_trouble, asked.trouble
     )
     page = parts().sites.page(g.who, wanted, asked.after)
-    return answers.SiteRows(page.sites, page.after or None, next_page(page.after))
+    return answers.SiteRows(page.sites, **behind(page.after))
 
 
 @get(SITE, Right.LOOK)
@@ -98,7 +99,7 @@ def site_mappings(asked: WhichMaps, site_id: int) -> answers.MapRows:
     """The maps of its products."""
     known_site(site_id)
     page = parts().maps.page(g.who, site_id, asked.word.strip(), asked.after)
-    return answers.MapRows(page.maps, page.after or None, next_page(page.after))
+    return answers.MapRows(page.maps, **behind(page.after))
 
 
 @post(f"{SITE}/mappings/import", Right.MAP, MapsFile)
@@ -117,7 +118,7 @@ def site_pairs(asked: AfterNumber, site_id: int) -> answers.PairRows:
     """Pairs of products that the catalogues propose, to be confirmed by a person."""
     known_site(site_id)
     page = parts().maps.proposed(g.who, site_id, asked.after)
-    return answers.PairRows(page.pairs, page.counts, page.after or None, next_page(page.after))
+    return answers.PairRows(page.pairs, page.counts, **behind(page.after))
 
 
 @post(f"{SITE}/pairs/confirm", Right.MAP, Pairs)
@@ -125,6 +126,13 @@ def site_pairs_confirm(asked: Pairs, site_id: int) -> Mapped:
     """These pairs are one thing each."""
     known_site(site_id)
     return parts().maps.confirm(g.who, site_id, asked.numbers)
+
+
+@post(f"{SITE}/pairs/confirm-all", Right.MAP, AllPairs)
+def site_pairs_confirm_all(asked: AllPairs, site_id: int) -> Mapped:
+    """All open pairs are one thing each; 409 if there are not as many as ``count`` by now."""
+    known_site(site_id)
+    return parts().maps.confirm_all(g.who, site_id, asked.ways, seen=asked.count)
 
 
 @post(f"{SITE}/pairs/refuse", Right.MAP, Pairs)

@@ -15,6 +15,7 @@ from sync_console.web.words import gettext as _
 from sync_worker.core.errors import SyncError, Transient
 from sync_worker.services.access.forms import ChangedMeanwhile, UnderWay
 from sync_worker.services.access.who import Forbidden, NotThere
+from sync_worker.services.comparing import Busy
 from sync_worker.services.deciding.refusals import DecisionRefused, UnknownLine, UnknownRating
 
 ANOTHER_NAME = "The console is not called so; it is at CONSOLE_PUBLIC_URL."
@@ -97,6 +98,10 @@ def init_app(app: Flask) -> None:
     @app.errorhandler(ChangedMeanwhile)
     def changed(error: ChangedMeanwhile) -> Response:
         return show_error(409, _("Somebody was faster"), str(error))
+
+    @app.errorhandler(Busy)
+    def busy(error: Busy) -> Response:
+        return show_error(409, _("This is being done"), error.message)
 
     @app.errorhandler(UnderWay)
     def under_way(error: UnderWay) -> Response:

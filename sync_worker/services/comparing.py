@@ -12,10 +12,16 @@ from sync_worker.ledger.accounts.audit import SqlAudit
 from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.ledger.console.compared import ComparedPage, ComparedRun, SqlCompared
 from sync_worker.ledger.sweeps import SqlSweeps
-from sync_worker.services.access.who import Right, Who
+from sync_worker.services.access.who import NotThere, Right, Who
 
 BUSY = "the site is being compared already: what it finds stands here, live"
 MAX_WHY = 256
+
+__all__ = ["Busy", "Compared", "ComparedPage", "ComparedRun", "Comparing"]
+
+
+class Busy(Misconfigured):
+    """The site is being compared already."""
 
 
 class Asking(Protocol):
@@ -48,6 +54,13 @@ class Comparing:
         who.check(Right.LOOK)
         return self._compared.of_all(before)
 
+    def one(self, who: Who, run_id: int) -> ComparedRun:
+        """Raises NotThere alike for one of another site, and for one that there is not."""
+        found = self._compared.one(run_id)
+        if found is None or not who.may(Right.LOOK, found.site_id):
+            raise NotThere(f"there is no comparison {run_id} here")
+        return found
+
     def of_site(self, who: Who, site_id: int, before: int | None = None) -> Compared:
         who.check(Right.LOOK, site_id)
         page = self._compared.of_site(site_id, before)
@@ -75,14 +88,14 @@ class Comparing:
             )
         sweep = self._sweeps.begin(site_id, RunKind.SWEEP)
         if sweep is None:
-            raise Misconfigured(BUSY)
+            raise Busy(BUSY)
         self._sweeps.hand_to_workers(sweep)
         self._audit.add(who.name, "compare.run", site_id=site_id, why=why[:MAX_WHY])
         return "The workers compare both sides now, and bring them in step."
 
     def _refuse_busy(self, site_id: int) -> None:
         if any(one.is_open for one in self._compared.of_site(site_id, None).runs):
-            raise Misconfigured(BUSY)
+            raise Busy(BUSY)
 
     def _site(self, site_id: int) -> Site:
         return self._admin.sites.find(str(site_id))

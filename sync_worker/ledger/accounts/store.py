@@ -73,6 +73,15 @@ def new_public_id() -> str:
     return base64.b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
 
 
+def refuse_stale(found: Account, version: int | None) -> None:
+    """``version``: the one that was looked at; ``None``: whichever. Raises StaleVersion."""
+    if version is not None and version != found.version:
+        raise StaleVersion(
+            f"account {found.public_id} was changed by somebody else meanwhile (version"
+            f" {found.version}, not {version}): look at it again"
+        )
+
+
 class SqlAccountStore:
     """The accounts of all sites. Raises Transient, and Misconfigured in words for people."""
 
@@ -205,11 +214,7 @@ class SqlAccountStore:
         with self._transactions.write() as connection:
             number = next_number(connection)
             old = account_in_use(connection, public_id)
-            if version is not None and version != old.version:
-                raise StaleVersion(
-                    f"account {public_id} was changed by somebody else meanwhile (version"
-                    f" {old.version}, not {version}): look at it again"
-                )
+            refuse_stale(old, version)
             if change.identity is not None:
                 refuse_what_crosses_sites(connection, old, identity=change.identity)
             if change.is_other_shop:
@@ -237,12 +242,15 @@ class SqlAccountStore:
         write_audit(connection, actor, what, old, before=before, after=after, why=why)
         return changed
 
-    def rotate_address(self, public_id: str, keep_seconds: float, actor: str) -> str:
+    def rotate_address(
+        self, public_id: str, keep_seconds: float, actor: str, version: int | None = None
+    ) -> str:
         """A new webhook address; those before stay valid for so long."""
         fresh = new_public_id()
         with self._transactions.write() as connection:
             number = next_number(connection)
             old = account_in_use(connection, public_id)
+            refuse_stale(old, version)
             is_its, until = account_address.c.account_id == old.id, account_address.c.valid_until
             over = delete(account_address).where(is_its, until <= ledger_now())
             connection.execute(over)
@@ -273,7 +281,13 @@ class SqlAccountStore:
         return noted
 
     def revoke(
-        self, public_id: str, actor: str, why: str = "", *, keeps_secrets: bool = False
+        self,
+        public_id: str,
+        actor: str,
+        why: str = "",
+        *,
+        keeps_secrets: bool = False,
+        version: int | None = None,
     ) -> Account:
         """The end of an account: its addresses are nobody's, its secrets gone, its identity free.
 
@@ -282,6 +296,7 @@ class SqlAccountStore:
         with self._transactions.write() as connection:
             number = next_number(connection)
             old = account_in_use(connection, public_id)
+            refuse_stale(old, version)
             end_account(connection, old, number, actor, why, keeps_secrets=keeps_secrets)
             return known_account(connection, public_id)
 

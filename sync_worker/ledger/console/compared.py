@@ -75,6 +75,10 @@ class SqlCompared:
         following = bottom if bottom > 1 else None
         return ComparedPage(found, following)
 
+    def one(self, run_id: int) -> ComparedRun | None:
+        found = self._runs(run.c.id == run_id)
+        return found[0] if found else None
+
     def last_whole(self, site_id: int) -> ComparedRun | None:
         """The last comparison of both sides that came to its end."""
         is_whole = (run.c.site_id == site_id) & run.c.kind.in_(WHOLE) & (run.c.state == DONE)

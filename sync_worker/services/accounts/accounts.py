@@ -217,7 +217,9 @@ class Accounts:
         works = bool(said.get("good"))
         return self._told(self.store.note_probe(account.public_id, said, actor, works=works))
 
-    def revoke(self, account: Account, why: str, actor: str) -> Account:
+    def revoke(
+        self, account: Account, why: str, actor: str, *, version: int | None = None
+    ) -> Account:
         """The end of an account: its secrets and addresses open nothing from now on.
 
         The links of its site stay, for the next account. Where its shop lets us take our webhooks
@@ -225,14 +227,23 @@ class Accounts:
         """
         refuse_revoked(account)
         keeps = self._lets_hooks_go(account.connector)
-        return self._told(self.store.revoke(account.public_id, actor, why, keeps_secrets=keeps))
+        return self._told(
+            self.store.revoke(account.public_id, actor, why, keeps_secrets=keeps, version=version)
+        )
 
     def rotate_address(
-        self, account: Account, actor: str, keep_seconds: float = KEEP_OLD_SECONDS
+        self,
+        account: Account,
+        actor: str,
+        keep_seconds: float = KEEP_OLD_SECONDS,
+        *,
+        version: int | None = None,
     ) -> str:
         """A new address for its webhooks; the old one is valid for so long beside it."""
         refuse_revoked(account)
-        return self._told(self.store.rotate_address(account.public_id, keep_seconds, actor))
+        return self._told(
+            self.store.rotate_address(account.public_id, keep_seconds, actor, version)
+        )
 
     def _lets_hooks_go(self, connector: str) -> bool:
         # A connector that is no longer named has nobody who could say farewell.

@@ -13,9 +13,10 @@ from sync_worker.core.errors import Misconfigured, Transient
 from sync_worker.core.values import Account, AccountState, Site
 from sync_worker.ledger.accounts.store import StaleVersion
 from sync_worker.services.access.forms import ChangedMeanwhile
-from sync_worker.services.access.who import Right, Who
+from sync_worker.services.access.who import NotThere, Right, Who
 from sync_worker.services.accounts.accounts import Accounts
 from sync_worker.services.accounts.checks import refuse_revoked
+from sync_worker.services.accounts.document import ShownAccount, shown_account
 from sync_worker.services.accounts.forms import Field, changed_values, fields_of
 from sync_worker.services.accounts.standing import address_of, state_words
 
@@ -28,6 +29,10 @@ class Asking(Protocol):
 
     def probe(self, public_id: str, actor: str) -> None:
         """Ask the shop of an account and Wix, and keep what they say."""
+
+
+class OtherName(Misconfigured):
+    """Somebody typed the name of another account than the one that they would end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,11 @@ class AccountDesk:
         self._accounts, self._connectors = accounts, connectors
         self._public_url, self._asking = public_url, asking
 
+    @property
+    def connectors(self) -> Sequence[str]:
+        """Names of those of which a shop may give an account. Raises Misconfigured."""
+        return self._connectors()
+
     def page(self, who: Who, site_id: int, connector: str = "") -> AccountPage:
         """``connector``: the one that somebody has chosen for a new account."""
         who.check(Right.LOOK, site_id)
@@ -105,6 +115,23 @@ class AccountDesk:
         chosen = _chosen(names, connector or site.connector)
         fields = fields_of(self._accounts.code_of(chosen).code, None) if chosen else []
         return AccountPage(None, "", names, chosen, fields, was_revoked)
+
+    def shown(self, who: Who, site_id: int) -> ShownAccount:
+        """The account that a site uses. Raises NotThere."""
+        who.check(Right.LOOK, site_id)
+        site, account = self._site(site_id), self._accounts.store.of_site(site_id)
+        if account is None:
+            raise NotThere(f"site {site_id} has no account: give it one first")
+        return self._seen(who, account, site)
+
+    def seen_last(self, who: Who, site_id: int) -> ShownAccount | None:
+        """The same, or the one that has ended, once somebody has changed it."""
+        account = self._accounts.store.last_of_site(site_id)
+        return None if account is None else self._seen(who, account, self._site(site_id))
+
+    def _seen(self, who: Who, account: Account, site: Site) -> ShownAccount:
+        found = shown_account(account, site, self._public_url)
+        return found if who.may(Right.ACCOUNT, site.id) else found.for_lookers()
 
     def give(
         self,
@@ -156,23 +183,27 @@ class AccountDesk:
         _unless_changed(lambda: self._accounts.resume(account, who.name, version=version))
         return "The account goes on, with what has waited."
 
-    def rotate_address(self, who: Who, site_id: int) -> str:
+    def rotate_address(self, who: Who, site_id: int, version: int | None = None) -> str:
         """The old address is valid for a day beside the new one."""
         account = self._account(who, site_id)
-        self._accounts.rotate_address(account, who.name)
+        _unless_changed(lambda: self._accounts.rotate_address(account, who.name, version=version))
         return "There is a new address. Webhooks to the old one are taken for a day still."
 
-    def revoke(self, who: Who, site_id: int, why: str, typed_name: str) -> str:
+    def revoke(
+        self, who: Who, site_id: int, why: str, typed_name: str, version: int | None = None
+    ) -> str:
         """``typed_name``: the account's connector, as somebody typed it to show that they mean it.
 
-        Raises Misconfigured where it is another.
+        Raises OtherName where it is another.
         """
         account = self._account(who, site_id)
         if typed_name.strip() != account.connector:
-            raise Misconfigured(
+            raise OtherName(
                 f"nothing was revoked: to revoke the account, type its name, {account.connector}"
             )
-        self._accounts.revoke(account, why[:MAX_WHY], who.name)
+        _unless_changed(
+            lambda: self._accounts.revoke(account, why[:MAX_WHY], who.name, version=version)
+        )
         return "The account is revoked: its secrets and addresses open nothing any more."
 
     def probe(self, who: Who, site_id: int) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sync_worker.core.values import Account
 from sync_worker.manifest.manifest import Manifest
-from sync_worker.manifest.schema.settings import SettingSpec
+from sync_worker.manifest.schema.settings import MAX_VALUE, SettingSpec
+
+__all__ = ["MAX_VALUE", "SWITCH", "Field", "changed_values", "fields_of", "schema_of"]
 
 SWITCH = ("yes", "no")
 
@@ -61,6 +64,31 @@ def _field(spec: SettingSpec, account: Account | None) -> Field:
         not spec.is_optional,
         spec.name in settings or spec.name in secrets,
     )
+
+
+def schema_of(fields: Sequence[Field]) -> dict[str, Any]:
+    """The values of an account as a JSON Schema (2020-12); all are texts, as a shop types them."""
+    return {
+        "type": "object",
+        "properties": {field.name: _schema(field) for field in fields},
+        "required": [field.name for field in fields if field.must_be_typed],
+        "additionalProperties": False,
+    }
+
+
+def _schema(field: Field) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string", "title": field.title, "description": field.help}
+    if field.kind == "url":
+        schema["format"] = "uri"
+    if field.is_secret:
+        schema["writeOnly"] = True
+    if field.choices:
+        schema["enum"] = list(field.choices)
+    if field.default:
+        schema["default"] = field.default
+    if field.example:
+        schema["examples"] = [field.example]
+    return schema
 
 
 def changed_values(

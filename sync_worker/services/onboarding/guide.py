@@ -12,16 +12,14 @@ from sync_worker.core.values.catalogue import ProposedPair
 from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.services.access.forms import ChangedMeanwhile
 from sync_worker.services.access.who import Right, Who
-from sync_worker.services.onboarding.onboarding import LiveSteps, Onboarding
-from sync_worker.services.onboarding.steps import (
-    ASKS,
-    NEVER_SKIPPED,
-    Progress,
-    Result,
-    Step,
-    StepLine,
-    StepState,
+from sync_worker.services.onboarding.document import (
+    ShownSteps,
+    asks_for_yes,
+    can_be_skipped,
+    shown_steps,
 )
+from sync_worker.services.onboarding.onboarding import LiveSteps, Onboarding
+from sync_worker.services.onboarding.steps import Progress, Result, Step, StepLine
 from sync_worker.services.sites.mapping import WAYS, Maps
 
 MAX_WHY = 256
@@ -46,17 +44,11 @@ class GuidePage:
     @property
     def asks(self) -> bool:
         """Whether the next step waits for somebody's yes."""
-        line = self.following
-        if line is None or line.state is not StepState.WAITS:
-            return False
-        if line.step is Step.PAIRS:
-            return bool(self.counts)
-        return line.step in ASKS
+        return asks_for_yes(self.following, has_pairs=bool(self.counts))
 
     @property
     def can_skip(self) -> bool:
-        line = self.following
-        return line is not None and line.step not in NEVER_SKIPPED
+        return can_be_skipped(self.following)
 
 
 class Guide:
@@ -77,6 +69,12 @@ class Guide:
             return GuidePage(progress.lines, following, (), {})
         proposed = self._maps.proposed(who, site_id)
         return GuidePage(progress.lines, following, proposed.pairs, proposed.counts)
+
+    def shown(self, who: Who, site_id: int) -> ShownSteps:
+        """The same for programs."""
+        who.check(Right.LOOK, site_id)
+        proposed = sum(self._admin.proposals.counts(site_id).values())
+        return shown_steps(self._progress(site_id), proposed)
 
     def go_on(self, who: Who, site_id: int, seen: str = "", *, says_yes: bool = False) -> str:
         """Let a worker go on. ``seen``: the next step, as the page showed it; ``says_yes``: to it.

@@ -16,12 +16,14 @@ from sync_worker.files.rows import BadFile
 from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.ledger.administration.mappings import Imported, ImportRefused
 from sync_worker.ledger.console.maps import PAGE, MapLine, SqlMaps, WaitingThing
+from sync_worker.services.access.forms import ChangedMeanwhile
 from sync_worker.services.access.who import Right, Who
 from sync_worker.services.onboarding.products import Products
 
 __all__ = [
     "MAX_PROBLEMS",
     "WAYS",
+    "By",
     "MapLine",
     "Mapped",
     "Maps",
@@ -105,9 +107,18 @@ class Maps:
         done = self._products.confirm_some(self._site(site_id), numbers, who.name)
         return _mapped(*done)
 
-    def confirm_all(self, who: Who, site_id: int, ways: Sequence[By] = ALL_WAYS) -> Mapped:
-        """All open pairs by these ways are one thing each."""
+    def confirm_all(
+        self, who: Who, site_id: int, ways: Sequence[By] = ALL_WAYS, seen: int | None = None
+    ) -> Mapped:
+        """All open pairs by these ways are one thing each.
+
+        ``seen``: how many there were when somebody looked. Raises ChangedMeanwhile.
+        """
         who.check(Right.MAP, site_id)
+        counts = self._admin.proposals.counts(site_id)
+        there = sum(counts.get(way, 0) for way in ways)
+        if seen is not None and seen != there:
+            raise ChangedMeanwhile(f"There were {seen} pairs when you looked, and are {there} now.")
         return _mapped(*self._products.confirm(self._site(site_id), ways, who.name))
 
     def refuse(self, who: Who, site_id: int, numbers: Sequence[int]) -> int:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from sync_console.web.parts import right_of
 from tests.integration.console.ground import Ground
 from tests.integration.console.held_shop import HeldShop
 from tests.integration.console.programs import api_rules, program
@@ -39,3 +40,14 @@ def test_tables_name_each_endpoint(ground: Ground) -> None:
     for rule, _method in api_rules(ground):
         path = re.sub(r"<(?:[^:>]*:)?(\w+)>", r"{\1}", rule.rule.removeprefix("/api/v1"))
         assert f"{path}`" in PAGE or f"{path}?" in PAGE, path
+
+
+def test_tables_tell_the_scope_of_each_endpoint(ground: Ground) -> None:
+    """Generated from the code: a row that names an endpoint names its scope, and no other one."""
+    rows = [line.split("|") for line in PAGE.splitlines() if re.match(r"\| `(GET|POST) ", line)]
+    for rule, method in api_rules(ground):
+        path = re.sub(r"<(?:[^:>]*:)?(\w+)>", r"{\1}", rule.rule.removeprefix("/api/v1"))
+        named = re.compile(rf"`(?:{method} )?{re.escape(path)}(?:\?[^`]*)?`")
+        of_method = (row for row in rows if row[1].strip()[1:].startswith(method))
+        row = next(row for row in of_method if named.search(row[1]))
+        assert row[2].strip() == f"`{right_of(ground.app.view_functions[rule.endpoint])}`", path

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from sync_console.api.asked import Nothing
+from sync_console.api.endpoints import ENDPOINTS
 from sync_console.web.parts import right_of
-from sync_worker.services.access.who import COMMAND, OF_INSTALLATION, Right, Role
+from sync_worker.services.access.who import COMMAND, OF_INSTALLATION, RIGHTS, Right, Role
 from tests.integration.console.ground import Ground
 from tests.integration.console.programs import Program, api_address, api_rules, program
 from tests.integration.console.two_sites import MARK, TwoSites, two_sites
@@ -64,7 +66,7 @@ def test_token_of_one_site_reaches_nothing_of_another(ground: Ground, sites: Two
             continue
         for ids in (sites.other, {**sites.other, "site_id": sites.mine}):
             address = api_address(rule, ids)
-            for body in _bodies(sites):
+            for body in _bodies_for(rule.endpoint, sites):
                 answer = mine.open(address, method, json=body)
                 assert MARK not in answer.text.replace(address, ""), (address, answer.text)
         if method == "GET":
@@ -74,6 +76,13 @@ def test_token_of_one_site_reaches_nothing_of_another(ground: Ground, sites: Two
                 seen += MARK in every.open(api_address(rule, sites.other) + query).text
     assert ground.everything_of(2) == before
     assert seen > 3, "else nothing is proved"
+
+
+def _bodies_for(endpoint: str, sites: TwoSites) -> list[dict[str, object]]:
+    """Those with fields that the endpoint takes; any other is refused unread."""
+    (of,) = [each for each in ENDPOINTS if f"api.{each.name}" == endpoint]
+    asked = of.asked if of.method == "POST" else Nothing
+    return [body for body in _bodies(sites) if set(body) <= set(asked.model_fields)]
 
 
 def _bodies(sites: TwoSites) -> list[dict[str, object]]:
@@ -87,4 +96,34 @@ def _bodies(sites: TwoSites) -> list[dict[str, object]]:
         {"reason": "unknown_contact", "site_id": 2, "count": 1, "why": "w"},
         {"side": "wix", "values": {"overall": "4"}, "why": "w"},
         of_maps,
+        *_OF_SITES,
     ]
+
+
+# What is asked of a site's account, first steps and comparisons; users are no site's.
+_OF_SITES: list[dict[str, object]] = [
+    {"connector": "own-service", "values": {"base_url": "https://mine.example"}},
+    {"values": {"base_url": "https://mine.example"}},
+    {"name": "own-service", "why": "w"},
+    {"confirm": "start"},
+    {"step": "probe"},
+    {"step": "probe", "why": "w"},
+    {"count": 0},
+]
+
+
+def test_roles_by_rights_are_those_of_every_endpoint(ground: Ground) -> None:
+    """The table of roles and rights, and one line an endpoint: a new one falls under it by itself.
+
+    A program of each role's rights gets what is theirs, over all endpoints.
+    """
+    views = ground.app.view_functions
+    for role, rights in RIGHTS.items():
+        site_id = ground.site(f"instance-of-{role}") if role is Role.OWNER else None
+        asker = program(ground, sorted(rights), site_id)
+        for rule, method in api_rules(ground):
+            right = right_of(views[rule.endpoint])
+            address = api_address(rule, {"site_id": site_id or 999_999})
+            answer = asker.open(address, method, json={})
+            assert (answer.status_code == 403) == (right not in rights), (rule.rule, role)
+            assert answer.status_code != 401

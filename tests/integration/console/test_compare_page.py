@@ -128,7 +128,7 @@ def test_comparison_is_left_to_the_workers_once(ground: Ground, sweeps: SqlSweep
     assert sweeps.begin(1, RunKind.SWEEP) is not None
     for path in (PAGE, f"{PAGE}/look"):
         refused = browser.send(path, {}, PAGE)
-        assert refused.status_code == 422
+        assert refused.status_code == 409
         assert "being compared already" in refused.text
 
 

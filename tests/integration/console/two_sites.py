@@ -11,6 +11,7 @@ from sqlalchemy import insert
 from sync_worker.core.record_codec import record_as_json
 from sync_worker.core.values import EntityRef, Record, Side
 from sync_worker.ledger.accounts.audit import SqlAudit
+from sync_worker.ledger.administration.imports import ImportRuns
 from sync_worker.ledger.tables import contact_map, history, link, link_value
 from sync_worker.services.access.who import COMMAND, Role
 from tests.integration.console.ground import Ground
@@ -52,6 +53,7 @@ def two_sites(ground: Ground) -> TwoSites:
     audit.add(MARK, "site.pause", site_id=2, why=f"because of {MARK}")
     ground.parts.access.people.invite(COMMAND, MARK, Role.SUPPORT)
     ids = {
+        "run_id": ImportRuns(ground.admin.engine).begin(2),
         "site_id": 2,
         "link_id": link_id,
         "history_id": history_id,

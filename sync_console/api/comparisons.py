@@ -1,0 +1,56 @@
+"""Comparisons of both sides, and imports of files, for programs."""
+
+from __future__ import annotations
+
+from flask import g
+
+from sync_console.api import answers
+from sync_console.api.asked import Because
+from sync_console.api.asked_of_sites import AfterRun, WhichRuns
+from sync_console.api.endpoints import behind, get, post
+from sync_console.api.sites import SITE
+from sync_console.api.theirs import known_site, site_meant
+from sync_console.web.parts import parts
+from sync_worker.services.access.who import Right
+from sync_worker.services.comparing import ComparedRun
+
+
+@get("/comparisons", Right.LOOK, WhichRuns)
+def comparisons(asked: WhichRuns) -> answers.Runs:
+    """Comparisons and imports, newest first; not the polls."""
+    site = site_meant(asked.site_id)
+    if site is None:
+        page = parts().comparing.everywhere(g.who, asked.after)
+    else:
+        page = parts().comparing.of_site(g.who, site.id, asked.after).page
+    return answers.Runs(page.runs, **behind(page.before))
+
+
+@get("/comparisons/<int(max=999999999999):run_id>", Right.LOOK)
+def comparison(_: object, run_id: int) -> ComparedRun:
+    """One of them: where it is, and what it has counted."""
+    return parts().comparing.one(g.who, run_id)
+
+
+@get(f"{SITE}/comparisons", Right.LOOK, AfterRun)
+def site_comparisons(asked: AfterRun, site_id: int) -> answers.RunsOfSite:
+    """Those of one site; the last whole one, what is under way, and why none can begin now."""
+    known_site(site_id)
+    found = parts().comparing.of_site(g.who, site_id, asked.after)
+    return answers.RunsOfSite(
+        found.page.runs, found.last, found.open, found.why_not, **behind(found.page.before)
+    )
+
+
+@post(f"{SITE}/comparisons/look", Right.DRY_RUN)
+def site_comparisons_look(_: object, site_id: int) -> answers.Sentence:
+    """A worker says what a comparison would do; nothing is written."""
+    known_site(site_id)
+    return answers.Sentence(parts().comparing.dry_run(g.who, site_id))
+
+
+@post(f"{SITE}/comparisons/run", Right.COMPARE, Because)
+def site_comparisons_run(asked: Because, site_id: int) -> answers.Sentence:
+    """The workers compare both sides whole and bring them in step."""
+    known_site(site_id)
+    return answers.Sentence(parts().comparing.run(g.who, site_id, asked.why.strip()))
