@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -12,9 +12,11 @@ from sync_worker.core.values import (
     Change,
     Delivery,
     InboxState,
+    Known,
     Record,
     RecordState,
     Side,
+    Slot,
 )
 from sync_worker.engine.record_view import RecordView, Source
 
@@ -194,7 +196,8 @@ class Tombstones:
     ``unburied``: ids of deliveries in hand that had no tombstone when the lease was taken.
     ``buried``: ids that this run found to be gone. ``before_look``: tombstones as they were just
     before a look; a look refutes only what was there before it. ``revived``: those it refuted.
-    ``last_states``: in which this run knew, when they went, records that were on file.
+    ``last_states``: in which this run knew, when they went, records that were on file. ``at_once``:
+    as our writes made them, records that somebody deleted before their link was known.
     """
 
     unburied: Set[tuple[Side, str]]
@@ -202,6 +205,7 @@ class Tombstones:
     before_look: dict[tuple[Side, str], Buried] = field(default_factory=dict)
     revived: dict[tuple[Side, str], Buried] = field(default_factory=dict)
     last_states: dict[tuple[Side, str], RecordState] = field(default_factory=dict)
+    at_once: dict[Slot, Known] = field(default_factory=dict)
 
     def is_decided(self, side: Side, remote_id: str) -> bool:
         """Whether this run knows without the ledger if the id has a tombstone."""
@@ -224,6 +228,12 @@ class Tombstones:
         self.bury(tombstone)
         self.last_states[tombstone.side, tombstone.remote_id] = last_state
         self.revived.pop((tombstone.side, tombstone.remote_id), None)
+
+    def note_at_once(self, records: Mapping[Slot, Known | None], gone: Set[str]) -> None:
+        """``gone``: ids of ours among these that were deleted before anybody knew their link."""
+        for slot, known in records.items():
+            if known is not None and known.remote_id in gone:
+                self.at_once[slot] = known
 
     def dig_out(self, side: Side, remote_id: str) -> None:
         """It is only out of sight, as this run has seen: to be removed before it is buried."""

@@ -280,6 +280,7 @@ class Writing:
             self._tell_guard(unsaved, committed.buried)
         if committed.buried:
             # Somebody deleted a record before we knew its link.
+            self.view.tombstones.note_at_once(change.records, committed.buried)
             self.view.learn(change.without(committed.buried).records, change.bases)
             self.view.lose_buried(committed.buried)
             self._look_for_hidden(change)

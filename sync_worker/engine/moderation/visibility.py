@@ -53,7 +53,7 @@ def seen_with_visibility(view: View, attribute: str, action: Action) -> Action:
 def _is_unwanted_import(view: View, attribute: str) -> bool:
     """Whether what we brought waited, or was rejected, when it went: by policy its source stays."""
     slot = view.slot_of(attribute, Side.WIX)
-    known = view.memory.get(slot)
+    known = view.memory.get(slot, view.tombstones.at_once.get(slot))
     keeps = view.run.site.policy.rejected_import is RejectedImport.KEEP
     if known is None or not keeps or view.record_views[slot].remote_id == known.remote_id:
         return False
