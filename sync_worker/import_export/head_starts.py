@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
+from sync_worker.core.errors import LeaseLost
 from sync_worker.core.ports.remote import Connection
 from sync_worker.core.values import EntityRef, RatingKey, Side
 from sync_worker.import_export.importing import HeadStart, Importer, ImportRun, RatingRow
@@ -67,7 +68,8 @@ def _begin(importer: Importer, key: RatingKey, rating: RatingRow, connection: Co
         try:
             work.work.begin()
             work.create_unknown()
-        except LeftForNextCall:
+        except (LeftForNextCall, LeaseLost):
+            # It waited for the others for too long, or they for it.
             is_left = True
     importer.give_back(leased)
     if not work.created:
