@@ -54,6 +54,7 @@ from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.moderation import calls, visibility
 from sync_worker.engine.moves import moves, strays
+from sync_worker.engine.news import Tombstones
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.record_view import RecordView
 from sync_worker.engine.settlement import Settlement
@@ -318,6 +319,10 @@ def _always_left(*arguments: Any) -> bool:
     return True
 
 
+def _pictures_outside(view: View, told: Any) -> tuple[str, ...]:
+    return view.record_views[Slot(Side.EXTERNAL)].media
+
+
 def _as_one_write(write: SlotWrite, record_view: RecordView) -> SlotWrite:
     return write
 
@@ -381,6 +386,9 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "news of the rest of a record": ((values, "has_more_to_say", _never),),
     "words listed without a number": ((marks, "says_something_new", _never),),
     "words in an answer": ((writing, "is_left_to_remote", _always_left),),
+    # tests/simulation/test_pictures.py
+    "pictures go along": ((values, "pictures_for", _none_at_all),),
+    "pictures by policy": ((values, "pictures_for", _pictures_outside),),
     # tests/simulation/test_replies.py
     "reply by a call of its own": ((link_plan, "_reply_apart", _as_one_write),),
     "reply at the revision on file": ((deliveries, "tells_other_reply", _never),),
@@ -389,6 +397,8 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "a reply is not the person's": ((planning, "without_reply", list),),
     # tests/simulation/test_waiting_copies.py
     "look at what counted as gone": ((Writing, "_look_for_hidden", _nothing),),
+    # tests/simulation/test_deleted_at_once.py
+    "what was deleted at once": ((Tombstones, "note_at_once", _nothing),),
     "copies that wait": ((link_plan, "plan_of_copy", _as_planned_of),),
     # tests/simulation/test_unseen.py
     "hidden from us": ((view, "may_be_hidden", _never),),

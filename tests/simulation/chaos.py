@@ -23,6 +23,7 @@ from sync_worker.core.values import (
     Direction,
     EditOrDelete,
     FirstDifference,
+    Pictures,
     Policy,
     RecordState,
     ReplyWays,
@@ -303,6 +304,22 @@ SCENES |= {
     "reviews, copies wait outside": replace(REVIEWS, new_outside=RecordState.PENDING),
     "reviews, no revisions outside": replace(REVIEWS, external=NO_REVISION),
     "reviews, sweeps all the time": replace(REVIEWS, sweeps_meanwhile=True),
+}
+# Pictures travel when a review is made on Wix, and never later.
+PICTURED = replace(
+    REVIEWS,
+    wix=replace(REVIEWS_CAPABILITIES, media=True),
+    external=Capabilities(many_fields=True, media=True),
+    policy=Policy(pictures=Pictures.TO_WIX),
+    pictured=0.2,
+)
+SCENES |= {
+    "reviews, pictures, calm": replace(PICTURED, faults=CALM),
+    "reviews, pictures": PICTURED,
+    "reviews, pictures, no revisions outside": replace(
+        PICTURED, external=replace(NO_REVISION, media=True)
+    ),
+    "reviews, pictures stay": replace(PICTURED, policy=Policy()),
 }
 # Support people decide about single ratings: both sides show X, undo, choose, compare, stop.
 DECIDED = Options(STORM, decisions=0.5, acts=20)

@@ -201,6 +201,7 @@ class MemoryRemote(MemorySystem):
             by_us=True,
             texts=draft.words,
             written_at=draft.written_at,
+            media=draft.media,
         )
 
     def _refuse_old_words(self, record: Record, draft: Draft) -> None:
@@ -233,6 +234,7 @@ class MemoryRemote(MemorySystem):
             raise Conflict(f"{remote_id} is at {record.revision}, not at {revision}")
         self._refuse_long(draft)
         self._refuse_old_words(record, draft)
+        assert not draft.media, "an update carries pictures"
         changed = self._change(record, dict(draft.values), draft.words_to_write, by_us=True)
         self._fail_after_write(fault)
         # It has taken the pictures, which the update did not touch.

@@ -70,6 +70,7 @@ class MemorySystem:
         words: bool = False,
         is_verified: bool | None = None,
         texts: Mapping[str, str] = NO_TEXTS,
+        media: tuple[str, ...] = (),
     ) -> Record:
         return self._create(
             entity,
@@ -80,6 +81,7 @@ class MemorySystem:
             words=words,
             is_verified=is_verified,
             texts=texts,
+            media=media,
         )
 
     def visitor_changes(
@@ -90,6 +92,13 @@ class MemorySystem:
     ) -> Record:
         record = self._existing(remote_id)
         return self._change(record, {**record.values, **values}, texts, by_us=False)
+
+    def visitor_shows(self, remote_id: str, media: tuple[str, ...]) -> Record:
+        """Somebody puts other pictures to a review of theirs."""
+        before = self._existing(remote_id)
+        changed = replace(before, media=media, revision=self._next_revision(before))
+        self._note(False, "pictures", before, changed)
+        return self._store(changed, "upsert", by_us=False)
 
     def visitor_deletes(self, remote_id: str, *, privacy: bool = False) -> None:
         self._delete(self._existing(remote_id), by_us=False, privacy=privacy)
@@ -168,6 +177,7 @@ class MemorySystem:
         is_verified: bool | None = None,
         texts: Mapping[str, str] = NO_TEXTS,
         written_at: datetime | None = None,
+        media: tuple[str, ...] = (),
     ) -> Record:
         if self.capabilities.is_unique and (twin := self._twin(entity, person, values)) is not None:
             raise Duplicate(twin.remote_id)
@@ -186,6 +196,7 @@ class MemorySystem:
             is_ours=by_us if self.capabilities.can_moderate and self.names_origin else None,
             words=self._texts(dict.fromkeys(self.capabilities.words, ""), texts, by_us=by_us),
             written_at=written_at or datetime.fromtimestamp(self.clock(), UTC),
+            media=media,
         )
         self._note(by_us, "create", None, record)
         record = self._store(record, "upsert", by_us=by_us, is_created=True)
@@ -332,5 +343,6 @@ class MemorySystem:
                 privacy,
                 after.state if after else None,
                 before is not None and before.is_visible,
+                after.media if after else (),
             )
         )

@@ -26,6 +26,7 @@ class JournalEntry:
     privacy: bool = False
     state: RecordState | None = None  # after it
     was_visible: bool = False
+    media: tuple[str, ...] = ()  # addresses of its pictures, after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ def record_payload(record: Record) -> dict[str, Any]:
         "email": record.person.email,
         "is_ours": record.is_ours,
         "words": dict(record.words),
+        "media": list(record.media),
     }
 
 
@@ -75,4 +77,5 @@ def record_from(payload: Mapping[str, Any]) -> Record:
         is_verified=payload.get("is_verified"),
         is_ours=payload.get("is_ours"),
         words=payload.get("words", {}),
+        media=tuple(payload.get("media", ())),
     )

@@ -25,6 +25,7 @@ from tests.simulation.oracles.moderation import (
     shown_and_hidden,
 )
 from tests.simulation.oracles.newest_edit import newest_edit_lost
+from tests.simulation.oracles.pictures import pictures_astray
 from tests.simulation.oracles.reading import diverges_by_policy
 from tests.simulation.oracles.writes import idle_rewrites, invented_words, too_many_writes
 from tests.simulation.world import Shop, World
@@ -51,6 +52,7 @@ def broken_of(shop: Shop) -> list[str]:
         reached_by_another_site,
         decisions_lost,
         covered_unseen_by_decision,
+        pictures_astray,
     ]
     if not diverges_by_policy(shop):
         checks += [not_converged, shown_and_hidden, resurrected, newest_edit_lost]

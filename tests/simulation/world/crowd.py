@@ -41,7 +41,7 @@ class Crowd:
         self.merged: list[tuple[Person, Person]] = []
         self.erased: list[Person] = []
         self.strangers = [one for one in persons if str(one.contact_id) not in contacts.contacts]
-        self._said = 0
+        self._said, self._shown = 0, 0
 
     # -- who is who
 
@@ -128,6 +128,9 @@ class Crowd:
         if self._chance.happens(self._options.replied):
             self._owner_answers()
             return
+        if self._chance.happens(self._options.pictured):
+            self._somebody_shows()
+            return
         side = random.choice(list(Side))
         entity = random.choice(self._entities)[0 if side is Side.WIX else 1]
         person = random.choice([one for one in self._persons if one not in self.erased])
@@ -185,6 +188,17 @@ class Crowd:
         text = some_texts(random, {REPLY: remote.capabilities.words[REPLY]}, self._said)[REPLY]
         remote.owner_replies(random.choice(sorted(remote.records)), text)
 
+    def _somebody_shows(self) -> None:
+        """Other pictures are put to a review outside."""
+        outside = self._remotes[Side.EXTERNAL]
+        theirs = [name for name, record in sorted(outside.records.items()) if record.media]
+        if theirs:
+            outside.visitor_shows(self._chance.random.choice(theirs), self._some_pictures())
+
+    def _some_pictures(self) -> tuple[str, ...]:
+        self._shown += 1
+        return (f"https://shop.example/{self._shown}.jpg",)
+
     def _moves_a_record(self) -> None:
         """The owner of the shop gives a record another address or another product."""
         random, remote = self._chance.random, self._remotes[Side.EXTERNAL]
@@ -221,7 +235,10 @@ class Crowd:
     ) -> None:
         if remote.capabilities.many_fields:
             values.setdefault("value", self._some_value(STARS))
-        remote.visitor_rates(entity, person, values, texts=texts)
+        media: tuple[str, ...] = ()
+        if self._options.pictured and remote.side is Side.EXTERNAL:
+            media = self._some_pictures()
+        remote.visitor_rates(entity, person, values, texts=texts, media=media)
 
     def _changes(
         self,

@@ -105,6 +105,8 @@ class Options:
     votes: float = 0.0  # and that it is a vote there
     votes_count: bool = False  # a vote raises the revision
     replied: float = 0.0  # chance that an act is an answer of the shop's owner, on either side
+    # Outside every rating has pictures; chance that an act puts others to one
+    pictured: float = 0.0
     replies_count: bool = True  # and that raises the revision on Wix
     read_only: str = ""  # as in MemoryRemote
     names_origin: bool = True  # as in MemorySystem
