@@ -57,7 +57,7 @@ def play(environ: Mapping[str, str], *, once: bool, console: Console | None = No
             folder,
             environ,
             PRODUCTS,
-            options=SandboxOptions(retry_scale=STORY_RETRY_SCALE),
+            options=SandboxOptions(retry_scale=STORY_RETRY_SCALE, has_dashboard=not once),
             with_console=not once,
             say=lambda name, line: lines.append(f"{name} | {line}"),
         )
@@ -157,6 +157,9 @@ def _print_addresses(console: Console, stage: Stage) -> None:
     if stage.parts.has_console:
         for line in way_in(stage.wiring.settings, stage.admin.transactions):
             console.print(f"  {line}", highlight=False, soft_wrap=True)
+        if (dashboard := stage.box.dashboard) is not None:
+            words = "an owner installs the app in a stand-in dashboard of Wix"
+            console.print(f"  {words}: {dashboard.url}", highlight=False, soft_wrap=True)
 
 
 def _go_on(story: Story, console: Console) -> None:

@@ -7,7 +7,6 @@ taken there for its own.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,10 +24,10 @@ from sync_sandbox.platforms.woocommerce import WooCommerce
 from sync_sandbox.served import Served
 from sync_sandbox.webhooks import WebhookSender
 from sync_sandbox.wix.app import create_wix_app
+from sync_sandbox.wix.door import UNKNOWN, WixDoor, instance_id_of, token_prefix_of
 from sync_sandbox.wix.events import key_of_wix
 from sync_sandbox.wix.state import WixState
 from sync_sandbox.wix_side import GROUP, NAMESPACE, NO_WORDS, RatingsSide
-from sync_worker.core import exact_json
 from sync_worker.core.values import EntityRef
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 
 KINDS: tuple[type[Platform], ...] = (WooCommerce, Fera, BigCommerce)
 PRODUCT, SOLD_AS = "mug", "101"  # what every shop sells, on Wix and outside
-TOKEN = "OauthNG."  # noqa: S105 - how tokens begin; the number of the site follows
-UNKNOWN = b'{"error": "unknown site"}'
 
 
 @dataclass
@@ -126,7 +123,7 @@ class ManySites:
             )
             for kind in (WixState, *KINDS)
         }
-        self._wix_door = Served(self._serve_wix, 0)
+        self._wix_door = Served(WixDoor(self._wix_app_of), 0)
         self._doors = {kind: Served(_Door(self.sites, kind), 0) for kind in KINDS}
 
     def add(self, kind: type[Platform] | None = None) -> ManySite:
@@ -134,12 +131,12 @@ class ManySites:
         number = len(self.sites)
         kind = kind or KINDS[number % len(KINDS)]
         wix = WixState(
-            instance_id=f"11111111-0000-4000-8000-{number:012}",
+            instance_id=instance_id_of(number),
             rate_per_minute=None,
             sender_threads=0,
             sender=self.senders[WixState],
             key=self._key,
-            token_prefix=f"{TOKEN}{number}.",
+            token_prefix=token_prefix_of(number),
         )
         platform = kind(webhooks=self.senders[kind])
         platform.stand_apart(number)
@@ -149,18 +146,10 @@ class ManySites:
         self.sites.append(site)
         return site
 
-    def _serve_wix(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        """Whose call it is says its token, and the body of the call that asks for one."""
-        token = str(environ.get("HTTP_AUTHORIZATION", "")).removeprefix("Bearer ").strip()
-        number = token.removeprefix(TOKEN).partition(".")[0]
-        if environ["PATH_INFO"] == "/oauth2/token":
-            body = environ["wsgi.input"].read()
-            environ["wsgi.input"] = io.BytesIO(body)
-            number = str(exact_json.loads(body).get("instance_id", "")).rpartition("-")[2]
+    def _wix_app_of(self, number: str) -> Flask | None:
         if not number.isdigit() or int(number) >= len(self.sites):
-            start("401 Unauthorized", [("Content-Length", str(len(UNKNOWN)))])
-            return [UNKNOWN]
-        return self.sites[int(number)].wix_app(environ, start)
+            return None
+        return self.sites[int(number)].wix_app
 
     # -- what an installation is given
 

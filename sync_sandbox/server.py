@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sync_sandbox.control.platform import platform_app
 from sync_sandbox.control.reviews import reviews_app
 from sync_sandbox.control.wix import wix_app
+from sync_sandbox.dashboard.dashboard import Dashboard
 from sync_sandbox.platforms.bigcommerce import BigCommerce
 from sync_sandbox.platforms.fera import Fera
 from sync_sandbox.platforms.platform import Platform
@@ -38,6 +39,7 @@ class SandboxOptions:
     sender_threads: int = 4
     public_key_file: Path | None = None
     platform: str | None = None  # a review platform in the place of the review service
+    has_dashboard: bool = False  # where owners of further sites install the app
     at_shipped_pace: bool = False  # with the request budget of the platform's shipped manifest
 
 
@@ -65,7 +67,10 @@ class Sandbox:
         self.reviews = ReviewsState(
             webhook_url=options.reviews_webhook_url, signature=options.signature, **shared
         )
-        self._wix_server = Served(wix_app(self.wix), options.wix_port)
+        self.dashboard = Dashboard(self.wix) if options.has_dashboard else None
+        of_wix = wix_app(self.wix)
+        api = of_wix if self.dashboard is None else self.dashboard.with_sites(of_wix)
+        self._wix_server = Served(api, options.wix_port)
         self.platform: Platform | None = None
         if options.platform is not None:
             self.platform = PLATFORMS[options.platform](**shared)
@@ -146,6 +151,8 @@ class Sandbox:
             sender.stop()
         for server in (self._wix_server, self._reviews_server):
             server.stop()
+        if self.dashboard is not None:
+            self.dashboard.stop()
 
     def __enter__(self) -> Sandbox:
         return self

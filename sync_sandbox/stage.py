@@ -25,6 +25,7 @@ from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.free_port import free_port
 from sync_worker.runtime.waiting import wait_until
 from sync_worker.wiring import Wiring, installation
+from sync_worker.wiring.console_entry import public_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Stage:
                 "CONSOLE_BIND": f"127.0.0.1:{free_port()}",
                 "LOG_LEVEL": "WARNING",
             }
+            self.everything |= self._of_the_dashboard()
             self.everything = {**self.environ, **self.everything, **self.settings}
             self.parts = installation(
                 self.everything,
@@ -81,9 +83,21 @@ class Stage:
             self._set_up()
             self.parts.start()
             self.box.send_webhooks_to(self.parts.gateway_url)
+            if self.box.dashboard is not None and self.parts.has_console:
+                self.box.dashboard.console_url = public_url(self.wiring.settings)
         except BaseException:
             self.box.stop()
             raise
+
+    def _of_the_dashboard(self) -> dict[str, str]:
+        """The dashboard may frame the console, and shows whole addresses of the gateway."""
+        if self.box.dashboard is None:
+            return {}
+        return {
+            "CONSOLE_FRAME_ANCESTORS": self.box.dashboard.url,
+            "WIX_NEW_SITES": WixKind.REVIEWS,
+            "GATEWAY_PUBLIC_URL": f"http://{self.everything['GATEWAY_BIND']}",
+        }
 
     def _set_up(self) -> None:
         """What a person does once: add the site, map the products."""

@@ -83,6 +83,7 @@ class Settings(BaseModel):
     wix_site_id: str = ""  # of the site that the key is for
     wix_poll_seconds: float = Field(default=300.0, ge=30)  # where no webhook tells what happens
     wix_api_base_url: str = WIX_URL
+    wix_new_sites: Literal["", "reviews", "ratings"] = ""  # which API; empty: by the address
     wix_budget_per_minute: float = Field(default=192.0, gt=0)
     wix_budget_capacity: float = Field(default=8.0, ge=1)
     budget_processes: int = Field(default=1, ge=1)
@@ -176,6 +177,8 @@ class Settings(BaseModel):
     @property
     def first_wix_api(self) -> WixKind:
         """Of a new site: Wix has published its Reviews API only; a stand-in shows Ratings first."""
+        if self.wix_new_sites:
+            return WixKind(self.wix_new_sites)
         is_wix = service_urls.host_of(self.wix_api_base_url) == service_urls.host_of(WIX_URL)
         return WixKind.REVIEWS if is_wix else WixKind.RATINGS
 

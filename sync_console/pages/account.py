@@ -141,6 +141,7 @@ def _page(
         typed=typed or {},
         problems=problems,
         other_problems=[words for name, words in problems.items() if name not in shown],
+        is_guided=page.account is not None and parts().guide.is_under_way(g.who, site_id),
         may_change=g.who.may(Right.ACCOUNT, site_id),
         account_states=ACCOUNT_STATES,
         verdicts=VERDICTS,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 WIDTH, HEIGHT = 360.0, 150.0
 LEFT, TOP, BASE = 40.0, 16.0, 122.0  # of the field that the bars stand in
 GAP = 2.0
-LABEL_EVERY = 6  # hours
+LABEL_EVERY, LABEL_WIDTH = 6, 36.0  # hours; what one takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,11 @@ def stacked(starts: Sequence[float], series: Sequence[Series], unit: str = "") -
                 x = round(LEFT + place * step + GAP / 2, 2)
                 bars.append(Bar(x, round(y, 2), round(step - GAP, 2), round(height, 2), one.kind))
     labels = [
-        Label(round(LEFT + place * step, 2), f"{datetime.fromtimestamp(start, UTC):%H:%M}")
+        # The last hours stand too far right for their label.
+        Label(
+            round(min(LEFT + place * step, WIDTH - LABEL_WIDTH), 2),
+            f"{datetime.fromtimestamp(start, UTC):%H:%M}",
+        )
         for place, start in enumerate(starts)
         if datetime.fromtimestamp(start, UTC).hour % LABEL_EVERY == 0
     ]

@@ -11,6 +11,7 @@ from sync_console.web.parts import needs, parts
 from sync_console.web.show import show
 from sync_console.web.words import marked as _
 from sync_worker.services.access.who import Right
+from sync_worker.services.onboarding.steps import Step
 
 onboarding = Blueprint("onboarding", __name__)
 # A step: its title, and what its yes says.
@@ -37,12 +38,17 @@ STATES_OF_STEPS = {
 @onboarding.get(f"{SITE}/onboarding")
 @needs(Right.LOOK)
 def index(site_id: int) -> Response:
+    guide = parts().guide.page(g.who, site_id)
+    # What the owner has to copy stands where it is asked for.
+    waits_for_hooks = guide.following is not None and guide.following.step is Step.WEBHOOKS
+    account = parts().account_desk.page(g.who, site_id).account if waits_for_hooks else None
     return show(
         "onboarding/onboarding.html",
         site=parts().sites.one(g.who, site_id),
         states=STATES,
         kind_of=kind_of,
-        guide=parts().guide.page(g.who, site_id),
+        guide=guide,
+        addresses=[one for one in account.addresses if one.until is None] if account else (),
         steps=STEPS,
         step_states=STATES_OF_STEPS,
         may_act=g.who.may(Right.COMPARE, site_id),

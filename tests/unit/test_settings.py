@@ -158,3 +158,10 @@ def test_empty_time_of_the_nightly_sweep_means_never(tmp_path: Path, line: str) 
 def test_new_site_of_wix_itself_uses_reviews(url: str, kind: WixKind) -> None:
     """However its address is written."""
     assert load_settings({"WIX_API_BASE_URL": url}).first_wix_api is kind
+
+
+@pytest.mark.parametrize("kind", list(WixKind))
+def test_api_of_a_new_site_can_be_chosen_wherever_wix_is(kind: WixKind) -> None:
+    for url in ("https://www.wixapis.com", "http://127.0.0.1:9000"):
+        chosen = {"WIX_API_BASE_URL": url, "WIX_NEW_SITES": str(kind)}
+        assert load_settings(chosen).first_wix_api is kind

@@ -133,7 +133,10 @@ def _next_words(line: StepLine, site_id: int) -> str:
         case Step.ACCOUNT:
             return f"ratings-sync account add {site_id} --connector NAME, then {run_it}"
         case Step.PAIRS if not wiring().admin.proposals.counts(site_id):
-            return f"ratings-sync map entities import FILE --site {site_id}, then {run_it}"
+            skip = f"ratings-sync onboard skip pairs --site {site_id} --why TEXT"
+            return (
+                f"ratings-sync map entities import FILE --site {site_id}, then {run_it}; or {skip}"
+            )
         case step if step in ASKS and line.state is StepState.WAITS:
             return f"{run_it} --confirm {step}"
         case _:

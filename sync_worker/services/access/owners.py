@@ -24,6 +24,7 @@ from sync_worker.services.access.sessions import Session, Sessions
 MAX_LENGTH = 8192
 AHEAD_SECONDS = 120.0  # by which Wix's clock may be ahead of ours
 OWNER = "OWNER"
+UNKNOWN_SITE = "unknown_site"  # why an instance is refused whose installation nobody has heard of
 
 
 class InstanceRefused(Exception):
@@ -64,7 +65,7 @@ class Owners:
         site_id = self._store.site_of_instance(found.instance_id)
         if site_id is None:
             raise InstanceRefused(
-                "unknown_site", "The app is not installed on this site, or not yet."
+                UNKNOWN_SITE, "The app is not installed on this site, or not yet."
             )
         name = f"owner:{found.uid}"
         if not self._links.is_first_use(instance, self._rules.seconds + AHEAD_SECONDS):

@@ -43,8 +43,7 @@ def refuse_unlisted(catalogues: Mapping[Side, Catalogue]) -> None:
     for side, catalogue in catalogues.items():
         if catalogue.none:
             raise NotListed(
-                f"the {side} side lists no products ({catalogue.none}); map them from files:"
-                " ratings-sync map entities propose"
+                f"the {side} side lists no products ({catalogue.none}); map them from files"
             )
 
 

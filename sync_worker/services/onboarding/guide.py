@@ -47,6 +47,11 @@ class GuidePage:
         return asks_for_yes(self.following, has_pairs=bool(self.counts))
 
     @property
+    def planned(self) -> str:
+        """What the start would write, in the words of the dry run; empty before it."""
+        return next((line.words for line in self.lines if line.step is Step.DRY_RUN), "")
+
+    @property
     def can_skip(self) -> bool:
         return can_be_skipped(self.following)
 
@@ -75,6 +80,12 @@ class Guide:
         who.check(Right.LOOK, site_id)
         proposed = sum(self._admin.proposals.counts(site_id).values())
         return shown_steps(self._progress(site_id), proposed)
+
+    def is_under_way(self, who: Who, site_id: int) -> bool:
+        """Whether somebody has begun with the steps of a site, and some are left."""
+        who.check(Right.LOOK, site_id)
+        is_begun = bool(self._admin.onboarding.steps(site_id))
+        return is_begun and not self._progress(site_id).is_finished
 
     def go_on(self, who: Who, site_id: int, seen: str = "", *, says_yes: bool = False) -> str:
         """Let a worker go on. ``seen``: the next step, as the page showed it; ``says_yes``: to it.

@@ -138,12 +138,12 @@ class Onboarding:
         return result
 
     def _account(self, site: Site) -> Result:
-        add = "`ratings-sync account add`; its deliveries are kept"
+        kept = "what comes for it meanwhile is kept"
         if site.account_state is AccountState.REVOKED:
-            words = f"the account {site.external_source} is revoked, the site waits for another:"
-            return Result(StepState.WAITS, f"{words} {add}")
+            words = f"the account {site.external_source} is revoked, the site waits for another"
+            return Result(StepState.WAITS, f"{words}; {kept}")
         if not site.external_source:
-            return Result(StepState.WAITS, f"the site waits for its account: {add}")
+            return Result(StepState.WAITS, f"the site waits for its account; {kept}")
         words = f"external deliveries come from {site.external_source}"
         if address := self._address(site):
             words += f", its webhooks to /webhooks/external/{site.connector}/{address}"
@@ -177,9 +177,8 @@ class Onboarding:
             return Result(StepState.DONE, f"{mapped} things are mapped")
         return Result(
             StepState.WAITS,
-            "nothing is mapped and nothing proposed, so no rating can cross: `ratings-sync map"
-            f" entities import FILE --site {site.id}`, or `ratings-sync onboard skip pairs --site"
-            f" {site.id} --why TEXT`; what is not mapped waits until it is",
+            "nothing is mapped and nothing proposed, so no rating can cross: map products from a"
+            " file, or do without this step; what is not mapped waits until it is",
         )
 
     def _confirmed_pairs(self, site: Site) -> Result:

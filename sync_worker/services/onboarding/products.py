@@ -81,8 +81,8 @@ class Products:
         def wait(seconds: float) -> None:
             if time.monotonic() + seconds > end:
                 raise Transient(
-                    f"the catalogues were not read within {LOOK_SECONDS:.0f} s; read them by hand:"
-                    f" ratings-sync map entities propose --site {site.id}"
+                    f"the catalogues were not read within {LOOK_SECONDS:.0f} s;"
+                    " map products from files"
                 )
             time.sleep(seconds)
 

@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 
 from sync_worker.core.values import SiteState
 from sync_worker.services.access.who import Role
+from sync_worker.services.onboarding.steps import Step, StepState
 from tests.integration.console.ground import Browser, Ground, ground_over
 from tests.integration.console.signed_instance import instance_of, signature_of, unpadded
 
@@ -50,6 +51,33 @@ def test_owner_comes_in_and_the_instance_leaves_the_address(ground: Ground) -> N
     page = browser.get("/")
     assert page.status_code == 200
     assert "owner:uid-of-the-owner" in page.text
+
+
+def test_owner_quicker_than_the_webhook_is_let_in_by_the_same_address(ground: Ground) -> None:
+    """The page asks again by itself, without a script, until Wix's webhook has come."""
+    browser, instance = ground.anonymous(), instance_of("instance-2")
+    early = come(browser, instance)
+    assert early.status_code == 403
+    assert int(early.headers["Refresh"]) > 0
+    assert "opens by itself" in early.text
+    ground.admin.sites.add("instance-2", "", ())
+    assert entered(browser, instance).status_code == 200
+    assert "Refresh" not in come(browser, instance_of(secret="another secret")).headers
+
+
+def test_owner_comes_to_the_first_steps_as_long_as_they_are_under_way(ground: Ground) -> None:
+    def first_page() -> str:
+        browser = ground.anonymous()
+        first = come(browser, instance_of())
+        return browser.get(first.headers["Location"]).headers["Location"]
+
+    note = ground.admin.onboarding.note
+    assert first_page() == "/", "nobody has begun: the site's shop is the environment's"
+    note(1, "installed", "done", "", "wix:installed")
+    assert first_page() == "/sites/1/onboarding"
+    for step in Step:
+        note(1, step, StepState.DONE, "", "grace")
+    assert first_page() == "/"
 
 
 def test_cookie_of_a_frame_is_partitioned_and_safe(ground: Ground) -> None:
