@@ -10,11 +10,15 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 import idna
 
 MAX_LENGTH = 254  # https://www.rfc-editor.org/errata/eid1690
+# What may be an address within any text, and how many a text may tell.
+ADDRESS = re.compile(r"[^\s\"'<>(),;:\\]{1,64}@[^\s\"'<>(),;:\\]{1,190}")
+_MAX_TOLD = 50
 # What nearly all addresses look like: nothing to do but for the case of letters.
 _PLAIN = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*", re.ASCII)
 # Of a person nobody has an address there; WordPress puts one in place of an erased person's.
@@ -147,3 +151,24 @@ def _ascii_domain(domain: str) -> str | None:
 def _is_plain_domain(lower: str) -> bool:
     allowed = frozenset(string.ascii_lowercase + string.digits + "-_")
     return all(label and allowed.issuperset(label) for label in lower.split("."))
+
+
+def addresses_told(content: object) -> Iterator[str]:
+    """Whatever looks like an address, anywhere in a payload, whose depth is bounded as it is read.
+
+    As written there; some may come twice.
+    """
+    if isinstance(content, str):
+        at = content.find("@")
+        # Around the sign only, and not around each of many: words from outside may be long.
+        for _ in range(_MAX_TOLD if at >= 0 else 0):
+            yield from ADDRESS.findall(content[max(0, at - 64) : at + 191])
+            at = content.find("@", at + 1)
+            if at < 0:
+                return
+    elif isinstance(content, Mapping):
+        for part in content.values():
+            yield from addresses_told(part)
+    elif isinstance(content, list | tuple):
+        for part in content:
+            yield from addresses_told(part)

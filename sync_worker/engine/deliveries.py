@@ -9,6 +9,7 @@ from sync_worker.core.record_codec import record_listed
 from sync_worker.core.values import Buried, Delivery, Record, Slot
 from sync_worker.core.values.texts import REPLY
 from sync_worker.engine.deciding.taking import DecisionsInHand
+from sync_worker.engine.erased import names_erased
 from sync_worker.engine.history_lines import line_for_shadowed, lines_for_unseen_edit
 from sync_worker.engine.holds.guests import (
     GUEST_CHANGE,
@@ -16,6 +17,7 @@ from sync_worker.engine.holds.guests import (
     may_be_anybodys,
     would_change_wix,
 )
+from sync_worker.engine.moves.strays import addresses_of
 from sync_worker.engine.news import (
     BEHIND_ANOTHER,
     BURIED,
@@ -54,6 +56,7 @@ class Deliveries:
     def apply(self, delivery: Delivery) -> None:
         """Take in one delivery. Raises what remotes raise, LeaseLost, and Held."""
         new = delivery.new
+        self._note_erased(delivery)
         slot = self.view.slot_on_file(new.side, new.remote_id)
         # Noted for every kind of event: a hold keeps the deliveries that speak of its slot.
         if slot is not None:
@@ -86,6 +89,12 @@ class Deliveries:
             # created, changed or restored: a record that is not on file
             case _:
                 self._apply_unknown(delivery)
+
+    def _note_erased(self, delivery: Delivery) -> None:
+        """It may name somebody else: whose its record was when it was told."""
+        site_id, directory = self.view.run.site.id, self.reading.directory
+        if names_erased(directory, site_id, delivery.new.payload, addresses_of(self.view.run)):
+            self.view.tombstones.naming_erased.add(delivery.id)
 
     def leave(self, delivery: Delivery) -> None:
         """Hold again, as it was, what was held before: no look came of it."""

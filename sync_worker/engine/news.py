@@ -198,6 +198,7 @@ class Tombstones:
     before a look; a look refutes only what was there before it. ``revived``: those it refuted.
     ``last_states``: in which this run knew, when they went, records that were on file. ``at_once``:
     as our writes made them, records that somebody deleted before their link was known.
+    ``naming_erased``: ids of deliveries that name somebody else who was erased.
     """
 
     unburied: Set[tuple[Side, str]]
@@ -206,6 +207,7 @@ class Tombstones:
     revived: dict[tuple[Side, str], Buried] = field(default_factory=dict)
     last_states: dict[tuple[Side, str], RecordState] = field(default_factory=dict)
     at_once: dict[Slot, Known] = field(default_factory=dict)
+    naming_erased: set[int] = field(default_factory=set)
 
     def is_decided(self, side: Side, remote_id: str) -> bool:
         """Whether this run knows without the ledger if the id has a tombstone."""

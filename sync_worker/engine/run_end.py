@@ -166,6 +166,10 @@ def closings_of_run(view: View, held: Set[Slot], outcome: Outcome) -> dict[int, 
         closings |= dict.fromkeys(to_hold, Closing(InboxState.HELD, outcome.reason))
     elif view.holds.standing_by:
         closings |= dict.fromkeys(_overtaken(view), OVERTAKEN)
+    for inbox_id in view.tombstones.naming_erased & closings.keys():
+        # What is held is for a person to see.
+        if closings[inbox_id].state is not InboxState.HELD:
+            closings[inbox_id] = ERASED
     return closings
 
 

@@ -14,15 +14,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from sync_worker.core.email_identity import is_usable
 from sync_worker.core.errors import Permanent, Transient
-from sync_worker.core.hold_keys import contact_hold_key, email_hold_keys
+from sync_worker.core.hold_keys import address_tombstone, contact_hold_key, email_hold_keys
 from sync_worker.core.outcome import Outcome
 from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.core.ports.inbox import ERASED, Closing, Inbox
 from sync_worker.core.ports.merges import Merges
 from sync_worker.core.ports.people import People
-from sync_worker.core.values import Contact, Delivery, InboxState, Merge, Site
+from sync_worker.core.values import Buried, Contact, Delivery, InboxState, Merge, Side, Site
 from sync_worker.engine.engine import Engine
 from sync_worker.intake.contact_merge import AGAIN_SECONDS, ContactMerges, run_links
 from sync_worker.intake.raters import is_erased
@@ -114,6 +115,7 @@ class ContactEvents:
                 return self._apply_merge(delivery)
             case _ if self._is_erased(contact_id):
                 # Late news of somebody who was erased: nothing may be made from it.
+                self._bury_addresses(delivery)
                 return self._close(delivery, ERASED)
             case ContactNews.DELETED:
                 return self._apply_deletion(delivery)
@@ -131,6 +133,13 @@ class ContactEvents:
 
     def _is_erased(self, contact_id: str) -> bool:
         return is_erased(self.directory, self.site, contact_id)
+
+    def _bury_addresses(self, delivery: Delivery) -> None:
+        """Under these, too, nothing of the person is to be kept."""
+        for address in self.people.addresses_in(delivery.new.payload):
+            if is_usable(address):
+                name = address_tombstone(address)
+                self.directory.bury(self.site.id, Buried(Side.EXTERNAL, name, privacy=True))
 
     def _close(self, delivery: Delivery, closing: Closing) -> Outcome:
         self.inbox.close(delivery.id, closing)

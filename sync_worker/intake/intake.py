@@ -47,6 +47,7 @@ from sync_worker.core.values import (
     Site,
 )
 from sync_worker.engine.engine import Engine
+from sync_worker.engine.erased import names_erased
 from sync_worker.engine.holds.accounts import WAITS
 from sync_worker.engine.lease_keeper import too_costly
 from sync_worker.intake.contact_events import ContactEvents
@@ -217,6 +218,10 @@ class Intake:
         key = self._resolver(site).key_of(delivery)
         if isinstance(key, RatingKey):
             return key
+        # Late news of a record that was an erased person's once: it ends as it does, without them.
+        is_held = key.state is InboxState.HELD
+        if not is_held and names_erased(self.ledger.directory, site.id, delivery.new.payload):
+            key = ERASED
         # The guard must not remember the id of somebody who was erased.
         if key == ERASED:
             self.guard.forget(site.id, delivery.new.side, delivery.new.remote_id)

@@ -59,6 +59,18 @@ class Raters:
             return self._wix_rater(person)
         return self._external_rater(person)
 
+    def names_erased(self, person: Person, side: Side) -> bool:
+        """Whether this is somebody who was erased, and has not come back. Raises Transient."""
+        if side is Side.WIX:
+            named = person.contact_id
+            return named is not None and is_erased(self.directory, self.site, named)
+        if person.email is None:
+            return False
+        email = normalise_email(person.email)
+        if not self.directory.erased_addresses(self.site.id, [email]):
+            return False
+        return self.connection.people.by_email(person.email.strip()) is None
+
     # -- on the Wix side
 
     def _wix_rater(self, person: Person) -> Contact | Closing:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sync_worker.core.errors import SyncError
+from sync_worker.core.errors import Held, Permanent, SyncError
 from sync_worker.core.ports.directory import Directory, Located
 from sync_worker.core.ports.inbox import ERASED, Closing
 from sync_worker.core.ports.links import Links
@@ -24,6 +24,7 @@ from sync_worker.core.values import (
     Buried,
     Change,
     Delivery,
+    Entity,
     EntityRef,
     InboxState,
     RatingKey,
@@ -78,12 +79,12 @@ class Resolver:
 
     def key_of_record(self, record: Record, side: Side) -> Answer:
         """The key of a record, whatever is known of its id. Raises as ``key_of``."""
+        raters = Raters(self.directory, self.merges, self.connection, self.site)
         try:
             # The thing before the person: what is not mapped must not create a contact.
-            entity = MappedEntities(self.directory, self.site).entity_of(record.entity, side)
+            entity = self._entity_of(record, side, raters)
             if isinstance(entity, Closing):
                 return _showing(entity, record)
-            raters = Raters(self.directory, self.merges, self.connection, self.site)
             contact = raters.contact_of(record.person, side)
         except SyncError as error:
             error.shown = SearchKeys.of(record)
@@ -91,6 +92,17 @@ class Resolver:
         if isinstance(contact, Closing):
             return _showing(contact, record)
         return RatingKey(self.site.id, entity.id, contact.contact_id)
+
+    def _entity_of(self, record: Record, side: Side, raters: Raters) -> Entity | Closing:
+        """As MappedEntities; but nothing is kept, or held, of somebody erased."""
+        try:
+            entity = MappedEntities(self.directory, self.site).entity_of(record.entity, side)
+        except (Held, Permanent):
+            if raters.names_erased(record.person, side):
+                return ERASED
+            raise
+        is_kept = isinstance(entity, Closing)
+        return ERASED if is_kept and raters.names_erased(record.person, side) else entity
 
     def _awaiting_key(self, payload: Mapping[str, Any]) -> Answer:
         """The key whose create was not carried out; only a link that we know can wait for it."""

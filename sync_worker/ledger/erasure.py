@@ -12,6 +12,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Text, delete, func, or_, select, type_coerce, update
 
+from sync_worker.core.email_identity import (
+    ADDRESS,
+    addresses_told,
+    is_usable,
+    normalise_email,
+)
 from sync_worker.core.hold_keys import (
     address_tombstones,
     contact_hold_key,
@@ -52,14 +58,13 @@ from sync_worker.ledger.statements.inbox import (
     release_deliveries,
 )
 from sync_worker.ledger.statements.tombstones import bury, erased_among
-from sync_worker.ledger.tables import contact_redirect, inbox, run
+from sync_worker.ledger.tables import contact_map, contact_redirect, inbox, run
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 ROWS_AT_ONCE = 400
 # Of any text: far below the time that a statement may take, on a slow machine too.
 ROWS_SEARCHED_AT_ONCE = 5_000
 OF_A_RATING = [str(Change.UPSERT), str(Change.DELETE)]
-ADDRESS = re.compile(r"[^\s\"'<>(),;:\\]{1,64}@[^\s\"'<>(),;:\\]{1,190}")
 # What may be an id within any text.
 NAME = re.compile(r"[\w.@+-]{6,320}")
 OF_A_CONTACT = [
@@ -91,6 +96,7 @@ class PersonErasure:
         with self._transactions.write() as connection:
             ids = all_ids_of(connection, self._site_id, contact_id)
             emails = addresses_of(connection, self._site_id, ids)
+            emails += self._only_told(connection, ids, emails)
             bury_addresses(connection, self._site_id, emails)
         for _ in self._clean_listings(ids, emails):
             self._keep_asking()
@@ -107,6 +113,22 @@ class PersonErasure:
             self._erase_mentions(connection, [self._inbox_id])
             self._release_merges(connection, ids)
         self._transactions.forget_log()
+
+    def _only_told(
+        self, connection: Connection, ids: Sequence[str], known: Sequence[str]
+    ) -> list[str]:
+        """Addresses that events of these contacts told, and under which nobody has rated yet."""
+        site = self._sites.by_id(connection, self._site_id)
+        is_about = is_of_site(site) & inbox.c.remote_id.in_(ids) & inbox.c.change.in_(OF_A_CONTACT)
+        told = connection.execute(select(inbox.c.payload).where(is_about)).scalars().all()
+        addresses = {normalise_email(one) for one in addresses_told(told) if is_usable(one)}
+        # Such an event may name others, too.
+        is_anothers = contact_map.c.email.in_(addresses) & contact_map.c.wix_contact_id.not_in(ids)
+        of_others = select(contact_map.c.email).where(
+            contact_map.c.site_id == self._site_id, is_anothers
+        )
+        addresses.difference_update(known, connection.execute(of_others).scalars())
+        return sorted(addresses)
 
     def _release_merges(self, connection: Connection, ids: Sequence[str]) -> None:
         """Held merges that name the person find the tombstones, also where the site rests."""

@@ -6,7 +6,7 @@ else is there on purpose: a call of another method fails, instead of writing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -144,6 +144,9 @@ class DryRunDirectory:
 
     def rewrite_address(self, site_id: int, earlier: str, email: str) -> None:
         return
+
+    def erased_addresses(self, site_id: int, addresses: Collection[str]) -> Set[str]:
+        return self.directory.erased_addresses(site_id, addresses)
 
     def bury(self, site_id: int, buried: Buried) -> bool:
         return True

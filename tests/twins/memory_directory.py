@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, replace
 
-from sync_worker.core.email_identity import earlier_identities
+from sync_worker.core.email_identity import earlier_identities, normalise_email
 from sync_worker.core.hold_keys import (
+    address_tombstones,
     contact_hold_key,
     email_hold_key,
     email_hold_keys,
@@ -75,6 +76,14 @@ class MemoryDirectory:
             if owner == site_id and contact.email == email:
                 return self._who_lives_on(site_id, contact)
         return None
+
+    def erased_addresses(self, site_id: int, addresses: Collection[str]) -> Set[str]:
+        return {
+            one
+            for one in addresses
+            if self.contact(site_id, email=normalise_email(one)) is None
+            and any(self.state.grave(site_id, Side.EXTERNAL, n) for n in address_tombstones(one))
+        }
 
     def save_contact(self, site_id: int, contact: Contact) -> Contact:
         known = self.contact(site_id, email=contact.email) if contact.email is not None else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import replace
 
+from sync_worker.core.email_identity import addresses_told, is_usable, normalise_email
 from sync_worker.core.hold_keys import (
     address_tombstone,
     contact_hold_key,
@@ -163,6 +164,9 @@ def erase_person(state: MemoryState, site_id: int, contact_id: str, inbox_id: in
         for owner, contact in state.contacts
         if owner == site_id and contact.contact_id in ids and contact.email
     ]
+    emails += _only_told(state, site_id, ids)
+    for email in emails:
+        state.bury(site_id, Buried(Side.EXTERNAL, address_tombstone(email), privacy=True))
     names = [name.lower() for name in (*ids, *emails)]
     keys = {*map(contact_hold_key, ids), *map(email_hold_key, emails)}
     asked: list[InboxRow] = []
@@ -199,6 +203,18 @@ def erase_person(state: MemoryState, site_id: int, contact_id: str, inbox_id: in
         is_its = row.delivery.new.source == state.source(site_id, row.delivery.new.side)
         if is_its and row.is_held and _waits(row) and _names(names, row.delivery.new.payload):
             state.release_delivery(row.delivery.id)
+
+
+def _only_told(state: MemoryState, site_id: int, ids: Collection[str]) -> list[str]:
+    """Addresses that events of these contacts told, and that are no other's."""
+    told = [
+        row.delivery.new.payload
+        for row in state.rows_of(site_id)
+        if row.delivery.new.remote_id in ids and row.delivery.new.change.startswith("contact_")
+    ]
+    on_file = {contact.email for owner, contact in state.contacts if owner == site_id}
+    addresses = {normalise_email(one) for one in addresses_told(told) if is_usable(one)}
+    return sorted(addresses - on_file)
 
 
 def _is_anothers(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -85,6 +85,9 @@ class Directory(Protocol):
 
         Its links stay.
         """
+
+    def erased_addresses(self, site_id: int, addresses: Collection[str]) -> Set[str]:
+        """Those whose owners have asked to be forgotten, and that no contact on file has again."""
 
     def reopen_set_aside(self, site_id: int, side: Side, remote_id: str) -> RatingKey | None:
         """The link that had this record on file when its site left an API of Wix.

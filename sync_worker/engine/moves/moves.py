@@ -17,6 +17,8 @@ from sync_worker.core.ports.keys import Keys
 from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.values import (
     Buried,
+    Change,
+    Delivery,
     Known,
     Person,
     RatingKey,
@@ -136,6 +138,8 @@ class Moves:
         own = self.view.run.link.key
         try:
             key = self._key_now(remote_id, shown)
+            if isinstance(key, RatingKey) and self._goes_along(remote_id, key):
+                key = own
             if isinstance(key, RatingKey) and key != own:
                 self._refuse_second_rating(remote_id, key)
         except (Held, Permanent):
@@ -154,6 +158,17 @@ class Moves:
         self.view.departures.go(remote_id, goes_to, _before_move(remote_id, shown.revision))
         return False
 
+    def _goes_along(self, remote_id: str, key: RatingKey) -> bool:
+        """Whether the whole person is erased, whose record it is under another thing.
+
+        No rating can be made of it any more, so none would take it along.
+        """
+        own, directory = self.view.run.link.key, self.ledger.directory
+        is_of_person = key.contact_id == own.contact_id and key != own
+        if not is_of_person or all(one.new.change != Change.ERASE for one in self._asked):
+            return False
+        return not directory.locate(own.site_id, Side.EXTERNAL, remote_id).is_on_file
+
     def _close_as_erased(self, remote_id: str) -> None:
         for delivery in self.view.run.deliveries:
             if (delivery.new.side, delivery.new.remote_id) == (Side.EXTERNAL, remote_id):
@@ -161,8 +176,11 @@ class Moves:
 
     @property
     def _is_erasing(self) -> bool:
-        asks = any(one.new.privacy for one in self.view.run.deliveries if not one.stands_by)
-        return self.view.erases or asks
+        return self.view.erases or any(one.new.privacy for one in self._asked)
+
+    @property
+    def _asked(self) -> list[Delivery]:
+        return [one for one in self.view.run.deliveries if not one.stands_by]
 
     def _key_now(self, remote_id: str, shown: RecordView | Record) -> RatingKey | Closing:
         """The key that the record names; what it does not tell is as it was."""

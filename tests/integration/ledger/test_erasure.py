@@ -15,6 +15,7 @@ from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import (
     Buried,
     Change,
+    Contact,
     Delivery,
     HistoryEntry,
     HistoryKind,
@@ -238,6 +239,28 @@ class TestErasure:
         assert ground.ledger.everything().count(f"'{BOB.contact_id}'") == 1, (
             "only the first one names them"
         )
+
+    def test_address_that_an_event_of_the_contact_told_is_erased(self, ground: Ground) -> None:
+        """Of contacts merged into it, too; what is another contact's by now is not."""
+        for number, (contact_id, told) in enumerate(
+            ((BOB.contact_id, "Bob.2@Example.com"), ("contact-old", "old@example.com"))
+        ):
+            payload = {"primaryEmail": told, "updatedBy": ADA.email, "note": "me@"}
+            ground.stored(
+                number, change=Change.CONTACT_CHANGED, remote_id=contact_id, payload=payload
+            )
+        ground.merge(replace(BOB, contact_id="contact-old"), BOB)
+        asked = ground.stored(
+            4, change=Change.CONTACT_DELETED, remote_id=BOB.contact_id, privacy=True
+        )
+        ground.ledger.merges.erase_contact(ground.site_id, BOB.contact_id, asked)
+        directory, site_id = ground.ledger.directory, ground.site_id
+        named = ["bob.2@example.com", "OLD@example.com", str(ADA.email), "eve@example.com"]
+        assert directory.erased_addresses(site_id, named) == set(named[:2])
+        assert directory.erased_addresses(site_id + 1, named) == set()
+        # Its owner has come back.
+        directory.save_contact(site_id, Contact("contact-new", "old@example.com"))
+        assert directory.erased_addresses(site_id, named) == set(named[:1])
 
     def test_held_merge_of_somebody_erased_goes_back_to_work(self, ground: Ground) -> None:
         """It tells who else was that person."""
