@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 
 from sync_worker.core.values import Person, Record, Side, Value
+from tests.simulation.oracles.explained import was_given_anew
 from tests.simulation.oracles.moderation import was_unwanted
 from tests.simulation.oracles.reading import (
     agree,
@@ -91,7 +92,8 @@ def resurrected(shop: Shop) -> Iterator[str]:
     anew.
     """
     for side, remote_ids in shop.act_log.deleted_in_step.items():
-        for remote_id, (key, act, attributes) in remote_ids.items():
+        for remote_id, deletion in remote_ids.items():
+            key, act, attributes, lines_before = deletion
             entity, person = (
                 shop.entities[key[0]][0],
                 next(one for one in shop.persons if one.contact_id == key[1]),
@@ -102,7 +104,7 @@ def resurrected(shop: Shop) -> Iterator[str]:
                 shop.is_held(entity, person)
                 or len(shop.crowd.aliases(person)) > 1
                 or person in shop.crowd.erased
-                or was_decided(shop, key)
+                or was_given_anew(shop, key, attributes, lines_before)
             ):
                 continue
             left = left_by_policy(shop, side, key[0], person)
@@ -120,12 +122,6 @@ def resurrected(shop: Shop) -> Iterator[str]:
                     f"I9 {key} lives although {remote_id} was deleted on {side} while both sides"
                     " were in step"
                 )
-
-
-def was_decided(shop: Shop, key: tuple[int, str]) -> bool:
-    """Whether a support person's decision was written for a rating: by policy an edit may win."""
-    written = {line.inbox_id for line in shop.ledger.history_entries() if line.actor and line.side}
-    return any(act.key == key and act.number in written for act in shop.decider.decided)
 
 
 def left_by_policy(shop: Shop, deleted_on: Side, number: int, person: Person) -> Set[str]:

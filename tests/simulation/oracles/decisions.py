@@ -15,6 +15,7 @@ from tests.simulation.oracles.reading import (
     name_on,
     shadowed,
     shown,
+    value_in,
 )
 from tests.simulation.world import Shop
 from tests.simulation.world.decider import DecidedAct
@@ -61,11 +62,13 @@ def lost_of(
 ) -> Iterator[str]:
     wix_ref, external_ref, behind = where
     decision = act.decision
-    if was_edited_since(shop, act, person, (wix_ref, external_ref)):
+    if gave_several(shop, person, (wix_ref, external_ref)):
         return
     for field in fields_of(shop):
         name = field.attribute if hasattr(field, "attribute") else field.name
         if name not in decision.values:
+            continue
+        if was_edited_since(shop, act, person, (wix_ref, external_ref), field):
             continue
         wix = shown(shop, Side.WIX, wix_ref, person, name_on(field, Side.WIX))
         external = shown(
@@ -84,10 +87,8 @@ def lost_of(
             yield f"D2 #{act.number} made {name} {wanted}, and the sides differ"
 
 
-def was_edited_since(
-    shop: Shop, act: DecidedAct, person: Person, pair: tuple[EntityRef, EntityRef]
-) -> bool:
-    """Whether anybody did anything with the rating after the decision, or has several outside."""
+def gave_several(shop: Shop, person: Person, pair: tuple[EntityRef, EntityRef]) -> bool:
+    """Whether several records of the person were made outside, where that may be."""
     made = [
         entry
         for entry in shop.external.journal
@@ -95,12 +96,22 @@ def was_edited_since(
         and entry.entity in pair
         and entry.person.email == person.email
     ]
-    if len(made) > 1 and not shop.external.capabilities.is_unique:
-        return True
+    return len(made) > 1 and not shop.external.capabilities.is_unique
+
+
+def was_edited_since(
+    shop: Shop,
+    act: DecidedAct,
+    person: Person,
+    pair: tuple[EntityRef, EntityRef],
+    field: AnyField,
+) -> bool:
+    """Whether anybody gave or took away this attribute of the rating after the decision."""
     return any(
         entry.entity in pair
         and (entry.person.contact_id == person.contact_id or entry.person.email == person.email)
-        for _, entry in shop.act_log.acts[act.acts_before :]
+        and value_in(entry.before, field, side) != value_in(entry.after, field, side)
+        for side, entry in shop.act_log.acts[act.acts_before :]
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sync_worker.core.values import HistoryEntry, HistoryKind, Person, Side, Value
 from sync_worker.core.values.texts import TooLong
+from tests.simulation.oracles.explained import is_decided
 from tests.simulation.oracles.reading import (
     AnyField,
     erased_keys,
@@ -20,6 +21,7 @@ from tests.simulation.oracles.reading import (
     shadowed,
     shown,
     untold_creates,
+    value_in,
 )
 from tests.simulation.world import Shop
 from tests.twins.remote_values import JournalEntry
@@ -41,16 +43,13 @@ def edits_of(
     ]
 
 
-def value_in(values: object, field: AnyField, side: Side) -> Any:
-    return values.get(name_on(field, side)) if isinstance(values, dict) else None
-
-
 def is_kept(field: AnyField, side: Side, value: Any, now: Any) -> bool:
     """Whether a side still shows a value, or another one of its class; words, in any bytes."""
     return now is not None and field.is_alike(side, value, now)
 
 
 def is_true_winner(
+    shop: Shop,
     field: AnyField,
     line: HistoryEntry,
     edits: Sequence[tuple[Side, JournalEntry]],
@@ -60,9 +59,8 @@ def is_true_winner(
 
     ``decided``: lines of what support people decided.
     """
-    # A support person decided it.
     if line.actor:
-        return True
+        return is_decided(shop, field, line)
     # Nothing was written: a gap, or a delete.
     if line.after is None or line.side is None:
         return True
@@ -132,7 +130,7 @@ def newest_edit_lost(shop: Shop) -> Iterator[str]:
                 if newest.remote_id in moderated(shop, side):
                     continue
                 if not any(
-                    is_true_winner(field, line, edits, decided)
+                    is_true_winner(shop, field, line, edits, decided)
                     for line in lines_about(shop, newest, value)
                 ):
                     yield (

@@ -69,6 +69,10 @@ def name_on(field: AnyField, side: Side) -> str:
     return field.attribute if side is Side.WIX else field.external_field
 
 
+def value_in(values: object, field: AnyField, side: Side) -> Any:
+    return values.get(name_on(field, side)) if isinstance(values, dict) else None
+
+
 def agree(field: AnyField, wix: Any, external: Any) -> bool:
     if isinstance(field, WordsField):
         return field.agree(wix or "", external or "")

@@ -8,6 +8,7 @@ from typing import Any
 
 from sync_worker.core.values import Side
 from sync_worker.core.values.texts import normal_form
+from tests.simulation.oracles.explained import asked_to_the_digit, lines_decided
 from tests.simulation.oracles.reading import fields_of, has_moves, key_of, name_on, untold_creates
 from tests.simulation.world import Shop
 from tests.twins.remote_values import JournalEntry
@@ -30,11 +31,10 @@ def too_many_writes(shop: Shop) -> Iterator[str]:
                 people[key] += weight(entry)
             else:
                 ours[key] += changes(entry)
-    for act in shop.decider.decided:
+    for _, act in lines_decided(shop):
         person = next(one for one in shop.persons if one.contact_id == act.key[1])
         key = str(act.key[0]), str(shop.crowd.lives_as(person).contact_id)
-        # Each attribute on both sides, and what an edit that came in between takes back.
-        people[key] += 3 * len(fields_of(shop)) + 1
+        people[key] += 1
     for (
         source,
         _,
@@ -71,11 +71,6 @@ def idle_rewrites(shop: Shop) -> Iterator[str]:
     """I16, I30: an existing value is never rewritten inside its class, nor a text in other bytes,
     unless a lost answer made us repeat ourselves.
     """
-    decided = {
-        (str(act.key[0]), value)
-        for act in shop.decider.decided
-        for value in act.decision.values.values()
-    }
     for side, remote in shop.remotes.items():
         for entry in remote.journal:
             if not entry.by_us or entry.operation != "update":
@@ -89,7 +84,7 @@ def idle_rewrites(shop: Shop) -> Iterator[str]:
                 if before is None or after is None or before == after:
                     continue
                 # A person asked for it to the digit.
-                if (key_of(shop, side, entry)[0], after) in decided:
+                if asked_to_the_digit(shop, side, entry, field):
                     continue
                 if field.is_alike(side, before, after):
                     yield (

@@ -34,8 +34,9 @@ class ActLog:
         self.acts: list[tuple[Side, JournalEntry]] = []
         # The number of each key's last act.
         self.last_act: dict[Key, int] = {}
-        # By remote id: the key, the number of the act, and the attributes that went.
-        self.deleted_in_step: dict[Side, dict[str, tuple[Key, int, Set[str]]]] = {
+        # By remote id: the key, the number of the act, the attributes that went, and how many
+        # lines the history had.
+        self.deleted_in_step: dict[Side, dict[str, tuple[Key, int, Set[str], int]]] = {
             side: {} for side in Side
         }
 
@@ -59,7 +60,9 @@ class ActLog:
         partners = self._crowd.ratings_of(event.side.other, there, person)
         if self._ledger.was_in_step(self._site.id, event.side, record, partners):
             attributes = self.attributes_of(record)
-            self.deleted_in_step[event.side][record.remote_id] = (key, self._count, attributes)
+            lines = len(self._ledger.history_entries())
+            deleted = (key, self._count, attributes, lines)
+            self.deleted_in_step[event.side][record.remote_id] = deleted
 
     def note_decision(self, key: Key) -> int:
         """Somebody decides about a rating: an act of its own. How many of people there were."""
