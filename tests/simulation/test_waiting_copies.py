@@ -220,6 +220,7 @@ def test_lost_create_that_was_hidden_before_a_look_is_as_one_that_waits(make: An
         world = hidden_before_a_look(NO_REVISION, make, state)
         assert stands(world) == (("80", "published"), ("4", "pending"))
         assert_at_rest(world)
+        assert broken_invariants(world) == []
         APPROVED(world)
         world.settle()
         assert stands(world) == (("80", "published"), ("4", "published"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Set
 
-from sync_worker.core.values import Person, Record, Side, Value
+from sync_worker.core.values import EntityRef, Person, Record, Side, Value
 from tests.simulation.oracles.explained import was_given_anew
 from tests.simulation.oracles.moderation import was_unwanted
 from tests.simulation.oracles.reading import (
@@ -37,6 +37,8 @@ def not_converged(shop: Shop) -> Iterator[str]:
                 external = shown(shop, Side.EXTERNAL, external_ref, person, name, behind)
                 if is_absence_disbelieved(shop, wix, external):
                     continue
+                if external is None and was_never_seen_published(shop, external_ref, person):
+                    continue
                 if not agree(field, wix, external):
                     yield (
                         f"I1 {wix_ref.entity_id} {person.contact_id} {name}: {wix}"
@@ -50,6 +52,20 @@ def is_absence_disbelieved(shop: Shop, wix: Value | None, external: Value | None
     """
     absent = {side for side, value in ((Side.WIX, wix), (Side.EXTERNAL, external)) if value is None}
     return bool(absent & shop.sweeper.disbelieved)
+
+
+def was_never_seen_published(shop: Shop, external_ref: EntityRef, person: Person) -> bool:
+    """Whether all that a person has outside is a create of ours that a moderator hid before we
+    saw it: its answer was lost, and nothing there has a number (docs/promises.md).
+    """
+    there = shop.crowd.ratings_of(Side.EXTERNAL, external_ref, person)
+    if len(there) != 1 or there[0].is_visible or shop.external.capabilities.has_revision:
+        return False
+    remote_id = there[0].remote_id
+    acts = [one for one in shop.external.journal if one.remote_id == remote_id]
+    is_only_hidden = all(one.operation == "moderate" for one in acts[1:])
+    is_made_by_us = acts[0].operation == "create" and acts[0].by_us
+    return is_made_by_us and is_only_hidden and remote_id not in shop.once_published
 
 
 def twins(shop: Shop) -> Iterator[str]:

@@ -99,6 +99,8 @@ class Shop:
         self.shadowed: set[str] = set()
         # As the ledger last had it, of every record that ever was on file.
         self.states_on_file: dict[str, RecordState] = {}
+        # Every record that the ledger ever had on file as published.
+        self.once_published: set[str] = set()
         # Calls that work of other sites sent here.
         self.crossings: list[str] = []
 
