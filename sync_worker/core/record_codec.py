@@ -11,6 +11,8 @@ from typing import Any
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import EntityRef, Person, Record, RecordState, Side
 
+LISTED = "listed:"  # so the names of deliveries from our own listings begin
+
 
 def listed_payload(record: Record) -> dict[str, Any]:
     """A listed record as the payload of a delivery; ``record_listed`` reads it back.
@@ -90,7 +92,7 @@ def dedupe_id_of(remote_id: str, record: Record | None) -> str:
     Hashed: the id of somebody who is erased later must not stand in clear where nobody looks.
     """
     told = fingerprint(record) if record is not None else "missing"
-    return "listed:" + hashlib.sha256(f"{remote_id} {told}".encode()).hexdigest()[:32]
+    return LISTED + hashlib.sha256(f"{remote_id} {told}".encode()).hexdigest()[:32]
 
 
 def fingerprint(record: Record) -> str:

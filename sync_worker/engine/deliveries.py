@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from sync_worker.core.ports.inbox import ERASED, Inbox
 from sync_worker.core.record_codec import record_listed
-from sync_worker.core.values import Buried, Delivery, Record, Slot
+from sync_worker.core.values import Buried, Delivery, Record, Side, Slot
 from sync_worker.core.values.texts import REPLY
 from sync_worker.engine.deciding.taking import DecisionsInHand
 from sync_worker.engine.erased import names_erased
@@ -56,7 +56,9 @@ class Deliveries:
     def apply(self, delivery: Delivery) -> None:
         """Take in one delivery. Raises what remotes raise, LeaseLost, and Held."""
         new = delivery.new
-        self._note_erased(delivery)
+        # Outside a record may have been somebody else's when this was told.
+        if new.side is Side.EXTERNAL:
+            self._note_erased(delivery)
         slot = self.view.slot_on_file(new.side, new.remote_id)
         # Noted for every kind of event: a hold keeps the deliveries that speak of its slot.
         if slot is not None:
@@ -91,7 +93,7 @@ class Deliveries:
                 self._apply_unknown(delivery)
 
     def _note_erased(self, delivery: Delivery) -> None:
-        """It may name somebody else: whose its record was when it was told."""
+        """Remember whether it names somebody else, who was erased."""
         site_id, directory = self.view.run.site.id, self.reading.directory
         if names_erased(directory, site_id, delivery.new.payload, addresses_of(self.view.run)):
             self.view.tombstones.naming_erased.add(delivery.id)

@@ -7,10 +7,11 @@ from dataclasses import replace
 from decimal import Decimal
 
 from sync_worker.core.hold_reasons import STANDS_BY
+from sync_worker.core.record_codec import LISTED
 from sync_worker.core.sweep_values import Listed, OnFile, Whose
 from sync_worker.core.values import InboxState, Link, NewDelivery, RatingKey, Side, Site
 from tests.twins.memory_links import entity_of, give_key
-from tests.twins.memory_state import OPEN, MemoryState
+from tests.twins.memory_state import OPEN, InboxRow, MemoryState
 
 QUEUED_SECONDS = 60.0
 
@@ -101,6 +102,8 @@ def put_finding(
         return stored.inbox_id, kept.delivery.reason
     if kept.is_held:
         return stored.inbox_id, ""
+    if not kept.is_open and (reason := _why_it_rests(state, key, kept, new)):
+        return stored.inbox_id, reason
     if not kept.is_open:
         state.release_delivery(stored.inbox_id)
         # An erasure may have hashed its id.
@@ -109,6 +112,31 @@ def put_finding(
         kept.delivery = replace(kept.delivery, new=told, link_id=link_id)
         kept.next_attempt_at = state.now() + QUEUED_SECONDS
     return stored.inbox_id, ""
+
+
+def _why_it_rests(
+    state: MemoryState, key: RatingKey | None, kept: InboxRow, new: NewDelivery
+) -> str:
+    """Listed as the last look was told, and nothing was told of its rating since."""
+    link_id = kept.delivery.link_id
+    its_link = None if key is None else state.by_key.get(key)
+    is_same = link_id is not None and link_id == its_link
+    if not is_same or not new.payload or kept.delivery.new.payload != new.payload:
+        return ""
+    rows = state.of_link(link_id)
+    reasons = [row.delivery.reason for row in rows if row.is_held]
+    later = [row for row in rows if row is not kept and row.received_at > kept.received_at]
+    if any(_is_news_beside(row.delivery.new, new) for row in later):
+        return ""
+    if not STANDS_BY.issuperset(reasons):
+        return ""
+    return next(iter(reasons), "")
+
+
+def _is_news_beside(other: NewDelivery, new: NewDelivery) -> bool:
+    """What a sweep lists of the other side has a look of its own."""
+    is_listed = (other.dedupe_id or "").startswith(LISTED)
+    return not is_listed or (other.side, other.remote_id) == (new.side, new.remote_id)
 
 
 def _give_keys(state: MemoryState, key: RatingKey, new: NewDelivery) -> None:

@@ -199,7 +199,8 @@ class MemoryState:
             reason="",
             suspected_crashes=0,
         )
-        row.next_attempt_at, row.hold_key = self.now(), None
+        row.received_at = row.next_attempt_at = self.now()
+        row.hold_key = None
 
     def hint(self, link: Link, hint: NewDelivery) -> None:
         """A delivery of our own for a link; one that has come to an end begins anew."""

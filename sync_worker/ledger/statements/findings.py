@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from sync_worker.core.hold_reasons import STANDS_BY
+from sync_worker.core.record_codec import LISTED
 from sync_worker.core.sweep_values import Finding, Listed, Queued
 from sync_worker.core.values import (
     Contact,
@@ -79,7 +81,8 @@ def _put(
 
 def _open_again(connection: Connection, link_id: int | None, new: NewDelivery) -> tuple[int, str]:
     """The delivery that the inbox knows already."""
-    found = twin_of(new).add_columns(inbox.c.state, inbox.c.reason)
+    columns = (inbox.c.state, inbox.c.reason, inbox.c.link_id, inbox.c.payload)
+    found = twin_of(new).add_columns(*columns, inbox.c.received_at)
     # Locked: a worker may be about to end it.
     twin = connection.execute(found.with_for_update()).one()
     # A person has to release it, or its key is still to be found; else the run looks at it again.
@@ -87,6 +90,8 @@ def _open_again(connection: Connection, link_id: int | None, new: NewDelivery) -
         return int(twin.id), str(twin.reason)
     if twin.state == str(InboxState.HELD):
         return int(twin.id), ""
+    if twin.state not in OPEN and (reason := _why_it_rests(connection, link_id, twin, new)):
+        return int(twin.id), reason
     # Its last look is over, and the sweep still finds a difference.
     if twin.state not in OPEN:
         again = released_values() | {
@@ -99,6 +104,27 @@ def _open_again(connection: Connection, link_id: int | None, new: NewDelivery) -
         }
         connection.execute(update(inbox).where(inbox.c.id == twin.id).values(**again))
     return int(twin.id), ""
+
+
+def _why_it_rests(connection: Connection, link_id: int | None, twin: Any, new: NewDelivery) -> str:
+    """Why its rating waits for a person, where a look can find nothing else than the last one did.
+
+    The record is listed as that look was told of it, and nothing was told of its rating since.
+    """
+    is_same = twin.link_id == link_id is not None and twin.payload == dict(new.payload) != {}
+    if not is_same:
+        return ""
+    is_held = (inbox.c.link_id == link_id) & (inbox.c.state == str(InboxState.HELD))
+    reasons = connection.execute(select(inbox.c.reason).where(is_held)).scalars().all()
+    if not reasons or not STANDS_BY.issuperset(reasons):
+        return ""
+    # A sweep lists both sides: what it queued for the other one had a look of its own.
+    is_listed = func.coalesce(inbox.c.dedupe_id, "").startswith(LISTED)
+    of_record = (inbox.c.side == str(new.side)) & (inbox.c.remote_id == new.remote_id)
+    is_later = (inbox.c.link_id == link_id) & (inbox.c.received_at > twin.received_at)
+    is_later &= (inbox.c.id != twin.id) & (~is_listed | of_record)
+    has_news = connection.execute(select(inbox.c.id).where(is_later).limit(1)).first() is not None
+    return "" if has_news else str(reasons[0])
 
 
 def _give_key(connection: Connection, site_id: int, link_id: int, new: NewDelivery) -> None:
