@@ -16,6 +16,8 @@ from sync_console.pages.charts import hour_words
 from sync_console.pages.menu import menu
 from sync_console.settings import ConsoleConfig
 from sync_console.web import actions, errors, headers, parts, programs, sessions, show, words
+from sync_console.web.addresses import proxies_of
+from sync_console.web.limits import Limits
 from sync_worker.wiring.console import ConsoleParts, console_parts
 
 STATIC = Path(__file__).parent / "static"
@@ -44,7 +46,9 @@ def create_app(of: ConsoleParts | None = None) -> Flask:
     app.extensions["console_secrets"] = sessions.init_app(app, config)
     # After it: a form whose session has ended is kept only if it is ours.
     CSRFProtect(app).exempt(api)  # a token in a header is no cookie: no other page can send it
-    programs.init_app(app, of.settings.console_api_per_minute)
+    per_minute = of.settings.console_api_per_minute
+    programs.init_app(app, Limits(per_minute, shared=of.seconds_until_free))
+    app.extensions["console_proxies"] = proxies_of(of.settings.console_trusted_proxies)
     parts.init_app(app)
     words.init_app(app)
     actions.init_app(app)

@@ -24,7 +24,8 @@ def main() -> int:
         threads=settings.console_threads,
         ident="",
         channel_timeout=OVER_SECONDS,
-        clear_untrusted_proxy_headers=True,
+        # They count for nothing but as addresses.py reads them, by CONSOLE_TRUSTED_PROXIES.
+        clear_untrusted_proxy_headers=False,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _end())

@@ -132,6 +132,7 @@ class Settings(BaseModel):
     grafana_url: str = ""
     console_threads: int = Field(default=8, ge=1)
     console_api_per_minute: int = Field(default=600, ge=1)  # requests of one token
+    console_trusted_proxies: str = ""  # addresses and networks that may say whom they heard
     # Who may frame the pages of a site's owner: Wix's dashboard.
     console_frame_ancestors: str = "https://manage.wix.com https://*.wix.com https://*.editorx.com"
     console_instance_minutes: float = Field(default=10.0, gt=0)  # so old may a signed one be

@@ -16,7 +16,7 @@ from sync_console.web.programs import NotAsked
 from sync_worker.core.hold_reasons import Way, hold_reason
 from sync_worker.core.values import EntityRef
 from sync_worker.services.access.forms import ChangedMeanwhile
-from sync_worker.services.access.who import Forbidden, NotThere, Right
+from sync_worker.services.access.who import NotThere, Right
 from sync_worker.services.held.held import HeldFilter
 from sync_worker.services.held.mending import Given
 
@@ -74,7 +74,7 @@ def _of_held(inbox_id: int, do: Callable[[], Given]) -> Given:
     """Raises NotThere alike for one of another site, and for one that is not held."""
     try:
         return do()
-    except (Forbidden, ChangedMeanwhile):
+    except ChangedMeanwhile:
         raise NotThere(f"#{inbox_id} is not held here (any more)") from None
 
 

@@ -6,6 +6,7 @@ from flask import Blueprint, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from sync_console.entrance.login import with_cookie
+from sync_console.web.addresses import client_address
 from sync_console.web.parts import open_to_all, parts
 from sync_worker.core.errors import Misconfigured
 from sync_worker.services.access.logins import LoginRefused
@@ -24,7 +25,7 @@ def page(secret: str) -> Response:
 def come_in(secret: str) -> Response:
     password = request.form.get("new_password", "")
     try:
-        session = parts().access.logins.come_in(secret, password, request.remote_addr or "")
+        session = parts().access.logins.come_in(secret, password, client_address())
     except Misconfigured as error:
         return _show(secret, error.message, 422)
     except LoginRefused:

@@ -6,6 +6,7 @@ from flask import Blueprint, current_app, g, make_response, redirect, render_tem
 from werkzeug.wrappers import Response
 
 from sync_console.web import kept
+from sync_console.web.addresses import client_address
 from sync_console.web.parts import NotLoggedIn, open_to_all, parts, session_of_request
 from sync_worker.services.access.logins import LoginRefused, TooMany
 
@@ -23,7 +24,7 @@ def page() -> Response:
 def log_in() -> Response:
     name, password = request.form.get("login_name", ""), request.form.get("login_password", "")
     try:
-        secret = parts().access.logins.log_in(name, password, request.remote_addr or "")
+        secret = parts().access.logins.log_in(name, password, client_address())
     except LoginRefused as error:
         return refused(error, show_login(kept.carried_on(), kept.target(), str(error)))
     return with_cookie(kept.go_on(secret), secret)
@@ -38,7 +39,7 @@ def again() -> Response:
         raise NotLoggedIn
     try:
         password = request.form.get("login_password", "")
-        parts().access.logins.confirm(session, password, request.remote_addr or "")
+        parts().access.logins.confirm(session, password, client_address())
     except LoginRefused as error:
         page = render_template(
             "entrance/again.html",

@@ -13,7 +13,7 @@ from sync_console.web.parts import NotFresh, NotLoggedIn, session_of_request
 from sync_console.web.programs import is_program, problem
 from sync_console.web.words import gettext as _
 from sync_worker.core.errors import SyncError, Transient
-from sync_worker.services.access.forms import ChangedMeanwhile, UnderWay
+from sync_worker.services.access.forms import ChangedMeanwhile, OutcomeUnknown, UnderWay
 from sync_worker.services.access.who import Forbidden, NotThere
 from sync_worker.services.comparing import Busy
 from sync_worker.services.deciding.refusals import DecisionRefused, UnknownLine, UnknownRating
@@ -83,17 +83,8 @@ def http(error: HTTPException) -> Response:
     return answer
 
 
-def init_app(app: Flask) -> None:
-    app.register_error_handler(SecurityError, stranger)
-    app.register_error_handler(HTTPException, http)
-    app.register_error_handler(DecisionRefused, not_decided)
-    app.register_error_handler(NotLoggedIn, not_logged_in)
-    app.register_error_handler(NotFresh, not_fresh)
-    app.register_error_handler(CSRFError, stale_form)
-
-    @app.errorhandler(Forbidden)
-    def forbidden(error: Forbidden) -> Response:
-        return show_error(403, _("This is not yours to do"), str(error))
+def _tell_conflicts(app: Flask) -> None:
+    """What somebody else did, does, or may have done."""
 
     @app.errorhandler(ChangedMeanwhile)
     def changed(error: ChangedMeanwhile) -> Response:
@@ -107,6 +98,28 @@ def init_app(app: Flask) -> None:
     def under_way(error: UnderWay) -> Response:
         words = _("It was sent a moment ago. Look at the page again before you repeat it.")
         return show_error(409, _("This is being done"), words)
+
+    @app.errorhandler(OutcomeUnknown)
+    def outcome_unknown(error: OutcomeUnknown) -> Response:
+        words = _(
+            "It was begun, and the process that did it has ended: it may be done, or not. Look"
+            " first; if it is not done, send it again."
+        )
+        return show_error(409, _("Nobody knows whether it was done"), words, "outcome_unknown")
+
+
+def init_app(app: Flask) -> None:
+    _tell_conflicts(app)
+    app.register_error_handler(SecurityError, stranger)
+    app.register_error_handler(HTTPException, http)
+    app.register_error_handler(DecisionRefused, not_decided)
+    app.register_error_handler(NotLoggedIn, not_logged_in)
+    app.register_error_handler(NotFresh, not_fresh)
+    app.register_error_handler(CSRFError, stale_form)
+
+    @app.errorhandler(Forbidden)
+    def forbidden(error: Forbidden) -> Response:
+        return show_error(403, _("This is not yours to do"), str(error))
 
     @app.errorhandler(Transient)
     def away(error: Transient) -> Response:

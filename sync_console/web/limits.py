@@ -11,16 +11,33 @@ MINUTE = 60.0
 MAX_KNOWN = 10_000  # names that are kept
 
 
-class Limits:
-    """Of this process: each process of the console counts for itself."""
+def nobody_shares(name: str) -> int | None:
+    """There is nothing in which processes count together."""
+    return None
 
-    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most, self._clock = float(per_minute), clock
+
+class Limits:
+    """``shared``: counts for all processes of the console; ``None`` where it cannot just now.
+
+    Then each process counts for itself, so that Redis is needed by nobody.
+    """
+
+    def __init__(
+        self,
+        per_minute: int,
+        clock: Callable[[], float] = time.monotonic,
+        shared: Callable[[str], int | None] = nobody_shares,
+    ) -> None:
+        self._most, self._clock, self._shared = float(per_minute), clock, shared
         self._turn = Lock()
         self._left: dict[str, tuple[float, float]] = {}
 
     def seconds_until_free(self, name: str) -> int:
         """0: it may ask, and has; else after so many seconds."""
+        together = self._shared(name)
+        return self._of_this_process(name) if together is None else together
+
+    def _of_this_process(self, name: str) -> int:
         with self._turn:
             now = self._clock()
             left, since = self._left.get(name, (self._most, now))

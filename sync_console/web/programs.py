@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from sync_console.web.limits import Limits
 from sync_console.web.parts import parts
+from sync_worker.services.access.secrets import hash_of
 
 API = "/api/v1"
 BEARER = re.compile(r"bearer +([\x21-\x7e]{1,256})", re.IGNORECASE)
@@ -37,7 +38,8 @@ def find_token() -> None:
         return
     g.token, g.who = given[1], who
     limits: Limits = current_app.extensions["console_limits"]
-    seconds = limits.seconds_until_free(g.token)
+    # What is counted by is no secret.
+    seconds = limits.seconds_until_free(hash_of(g.token))
     if seconds:
         raise TooManyRequests(
             "This token has asked as often as it may for now.", retry_after=seconds
@@ -69,7 +71,7 @@ def not_asked(error: NotAsked) -> Response:
     return problem(error.status, "That is not as it should be", str(error), errors=errors)
 
 
-def init_app(app: Flask, per_minute: int) -> None:
-    app.extensions["console_limits"] = Limits(per_minute)
+def init_app(app: Flask, limits: Limits) -> None:
+    app.extensions["console_limits"] = limits
     app.before_request(find_token)
     app.register_error_handler(NotAsked, not_asked)

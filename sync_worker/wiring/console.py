@@ -26,6 +26,7 @@ from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sweeps import SqlSweeps
 from sync_worker.ledger.transactions import Transactions
 from sync_worker.manifest.manifest import Manifest
+from sync_worker.redis.request_limits import RedisLimits
 from sync_worker.runtime.celery.asking import WorkersAsked
 from sync_worker.services.access.access import Access, access_over
 from sync_worker.services.access.owners import OwnerRules
@@ -81,6 +82,14 @@ class ConsoleParts:
     @cached_property
     def redis(self) -> RedisParts:
         return RedisParts(self.settings)
+
+    def seconds_until_free(self, name: str) -> int | None:
+        """As RedisLimits says it for all processes of the console; ``name``: of a program."""
+        return self._limits.seconds_until_free(name)
+
+    @cached_property
+    def _limits(self) -> RedisLimits:
+        return self.redis.request_limits(self.settings.console_api_per_minute)
 
     @cached_property
     def connectors(self) -> Connectors:

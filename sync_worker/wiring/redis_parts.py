@@ -14,6 +14,7 @@ from sync_worker.redis.client import RedisClient, open_redis
 from sync_worker.redis.encryption import Seal
 from sync_worker.redis.first_looks import RedisFirstLooks
 from sync_worker.redis.loop_guard import RedisGuard
+from sync_worker.redis.request_limits import RedisLimits
 from sync_worker.redis.tokens import RedisTokens
 from sync_worker.remotes.http.budget import Budget
 from sync_worker.runtime.local.embedded_redis import running_url
@@ -57,6 +58,10 @@ class RedisParts:
     def account_news(self) -> AccountNews:
         """What makes a change of an account known sooner."""
         return AccountNews(self.cache, lambda: open_redis(self._cache_url, REDIS_SECONDS))
+
+    def request_limits(self, per_minute: float) -> RedisLimits:
+        """How often each program may ask the console, whichever process it asks."""
+        return RedisLimits(self.cache, per_minute)
 
     def first_looks(self, remote: str) -> RedisFirstLooks:
         """The fleet's first looks at records that a status alone calls gone."""

@@ -26,6 +26,7 @@ from sync_worker.redis.client import RedisClient
 from sync_worker.redis.encryption import Seal
 from sync_worker.redis.first_looks import RedisFirstLooks
 from sync_worker.redis.loop_guard import RedisGuard
+from sync_worker.redis.request_limits import RedisLimits
 from sync_worker.redis.tokens import RedisTokens
 from sync_worker.runtime.celery.broker import SafeTransport
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
@@ -90,6 +91,7 @@ def test_our_parts_work_with_these_rights(url: str) -> None:
         time.sleep(0.05)
         budget.take()
         budget.penalise(1)
+        assert RedisLimits(client, 60).seconds_until_free("a-program") == 0
         heard = threading.Event()
         news = AccountNews(client, lambda: Redis.from_url(url))
         news.listen(heard.set)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sync_worker.ledger.access.tables import sent_form
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 KEPT_SECONDS = 86_400.0
+LEASE_SECONDS = 300.0  # above the longest action of a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +27,36 @@ class SqlForms:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    def claim(self, hash_: str, session_hash: str) -> bool:
-        """Whether this is the first time that the form came."""
+    def claim(self, hash_: str, session_hash: str) -> float | None:
+        """When the form came, for the first time; ``None``: it was here before.
+
+        That moment names the claim: its end changes no later one.
+        """
         values = {"hash": hash_, "session_hash": session_hash, "sent_at": ledger_now()}
+        claimed = insert(sent_form).values(values).returning(sent_form.c.sent_at)
         try:
             with self._transactions.write() as connection:
-                connection.execute(insert(sent_form).values(values))
+                return float(connection.execute(claimed).scalar_one())
         except IntegrityError:
-            return False
-        return True
+            return None
 
-    def note_result(self, hash_: str, result: str) -> None:
+    def note_result(self, hash_: str, claimed_at: float, result: str) -> None:
+        is_it = _claim(hash_, claimed_at)
         with self._transactions.write() as connection:
-            is_it = sent_form.c.hash == hash_
             connection.execute(update(sent_form).where(is_it).values(result=result))
 
-    def let_go(self, hash_: str) -> None:
+    def let_go(self, hash_: str, claimed_at: float) -> None:
         """Nothing came of it: it may be sent again."""
         with self._transactions.write() as connection:
-            connection.execute(delete(sent_form).where(sent_form.c.hash == hash_))
+            connection.execute(delete(sent_form).where(_claim(hash_, claimed_at)))
+
+    def give_up(self, hash_: str, session_hash: str) -> bool:
+        """Whether who claimed it is gone without an end; it may be sent again from now on."""
+        is_it = (sent_form.c.hash == hash_) & (sent_form.c.session_hash == session_hash)
+        is_over = sent_form.c.sent_at < ledger_now() - LEASE_SECONDS
+        lost = delete(sent_form).where(is_it, is_over, sent_form.c.result.is_(None))
+        with self._transactions.write() as connection:
+            return connection.execute(lost).rowcount > 0
 
     def find(self, hash_: str, session_hash: str) -> SentForm | None:
         """Of this session only: what one did is nobody else's to read."""
@@ -57,3 +69,7 @@ class SqlForms:
         is_old = sent_form.c.sent_at < ledger_now() - KEPT_SECONDS
         with self._transactions.write() as connection:
             return connection.execute(delete(sent_form).where(is_old)).rowcount
+
+
+def _claim(hash_: str, claimed_at: float) -> ColumnElement[bool]:
+    return (sent_form.c.hash == hash_) & (sent_form.c.sent_at == claimed_at)

@@ -18,6 +18,10 @@ class UnderWay(SyncError):
     """The same form came a moment ago, and what it asks for is being done."""
 
 
+class OutcomeUnknown(SyncError):
+    """It was begun, and who did it is gone: it may be done, or not. Look, then send it again."""
+
+
 class KeyUsed(SyncError):
     """The key came with another request in the last 24 hours; take a new key for a new request."""
 
@@ -31,49 +35,50 @@ class Forms:
     def once(self, token: str, session: Session, act: Callable[[], str]) -> str:
         """What came of it, in a sentence: of now, or of the first time.
 
-        Raises UnderWay, and what ``act`` raises: then the form can be sent again.
+        Raises UnderWay, OutcomeUnknown, and what ``act`` raises: then the form can be sent again.
         """
         hash_ = hash_of(token)
-        if not self._store.claim(hash_, session.hash):
-            return self._first_result(token, session)
-        try:
-            result = act()
-        except BaseException:
-            self._store.let_go(hash_)
-            raise
-        self._store.note_result(hash_, result)
+        claimed_at = self._store.claim(hash_, session.hash)
+        if claimed_at is not None:
+            return self._done(hash_, claimed_at, act)
+        result = self.result_of(token, session)
+        if result is None:
+            raise self._unended(hash_, session.hash)
         return result
 
     def once_by_key(self, key: str, secret: str, asked: str, act: Callable[[], str]) -> str:
         """The same for what a program asks by a key of its own; ``secret``: of its token.
 
-        Raises KeyUsed where the key came with something else than ``asked``.
+        Raises UnderWay, OutcomeUnknown; KeyUsed where the key came with something else than
+        ``asked``.
         """
         hash_, of = hash_of(f"{secret} {key}"), hash_of(f"{secret} {asked}")
         self._store.forget_old()
-        if not self._store.claim(hash_, of):
-            found = self._store.find(hash_, of)
-            if found is None:
-                raise KeyUsed
-            if found.result is None:
-                raise UnderWay
-            return found.result
+        claimed_at = self._store.claim(hash_, of)
+        if claimed_at is not None:
+            return self._done(hash_, claimed_at, act)
+        found = self._store.find(hash_, of)
+        if found is None:
+            raise KeyUsed
+        if found.result is None:
+            raise self._unended(hash_, of)
+        return found.result
+
+    def _done(self, hash_: str, claimed_at: float, act: Callable[[], str]) -> str:
         try:
             result = act()
         except BaseException:
-            self._store.let_go(hash_)
+            self._store.let_go(hash_, claimed_at)
             raise
-        self._store.note_result(hash_, result)
+        self._store.note_result(hash_, claimed_at, result)
         return result
+
+    def _unended(self, hash_: str, of: str) -> UnderWay | OutcomeUnknown:
+        """What is to be said of one that has no result yet."""
+        return OutcomeUnknown() if self._store.give_up(hash_, of) else UnderWay()
 
     def forget_old(self) -> None:
         self._store.forget_old()
-
-    def _first_result(self, token: str, session: Session) -> str:
-        result = self.result_of(token, session)
-        if result is None:
-            raise UnderWay
-        return result
 
     def result_of(self, token: str, session: Session) -> str | None:
         """What came of a form of this session; ``None``: nothing yet, or no such form."""

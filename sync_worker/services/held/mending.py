@@ -170,9 +170,10 @@ class Mending:
         )
 
     def _mendable(self, who: Who, number: int) -> tuple[HeldRow, Site]:
+        who.check(Right.MAP, who.site_id)
         row = self._row(number)
-        who.check(Right.MAP, row.site.id if row is not None and row.site else who.site_id)
-        if row is None or row.site is None:
+        # Whether one of another site is held is nobody's business.
+        if row is None or row.site is None or not who.may(Right.MAP, row.site.id):
             raise ChangedMeanwhile(f"#{number} is not held any more, so there is nothing to map")
         return row, row.site
 
