@@ -10,22 +10,39 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sync_worker.core.errors import Conflict, Gone
+from sync_worker.core.errors import Conflict, Gone, Transient
 from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.values import Contact, Draft, EntityRef, Person, Record, Side
+from sync_worker.remotes.http.budget import AccountSlots, CallSlots
 from sync_worker.remotes.wix.events import record_of_event
+
+LONGEST_SECONDS = 60.0  # that a call waits for a slot
+NO_LIMIT = 1_000_000
 
 
 class InstantRemote:
     """Implements ports.Remote in memory. ``latency``: seconds of each call.
 
-    Thread-safe as dicts are.
+    ``slots``: those that its calls take. Thread-safe as dicts are.
     """
 
-    def __init__(self, side: Side, capabilities: Capabilities, latency: float) -> None:
+    def __init__(
+        self,
+        side: Side,
+        capabilities: Capabilities,
+        latency: float,
+        slots: AccountSlots | None = None,
+    ) -> None:
         self.side, self.capabilities, self._latency = side, capabilities, latency
+        self._slots = slots or AccountSlots(CallSlots(NO_LIMIT))
         self._records: dict[str, Record] = {}
         self._numbers = itertools.count(1)
+
+    def _pass_time(self) -> None:
+        with self._slots.held(LONGEST_SECONDS) as has_slot:
+            if not has_slot:
+                raise Transient("no slot came free")
+            time.sleep(self._latency)
 
     def reserve_request(self) -> None:
         return
@@ -34,11 +51,11 @@ class InstantRemote:
         return record_of_event(payload)
 
     def get(self, remote_id: str) -> Record | None:
-        time.sleep(self._latency)
+        self._pass_time()
         return self._records.get(remote_id)
 
     def find(self, entity: EntityRef, person: Person) -> Sequence[Record]:
-        time.sleep(self._latency)
+        self._pass_time()
         return [
             one
             for one in list(self._records.values())
@@ -46,18 +63,18 @@ class InstantRemote:
         ]
 
     def list_page(self, cursor: str | None = None) -> Page:
-        time.sleep(self._latency)
+        self._pass_time()
         return Page(list(self._records.values()))
 
     def create(self, draft: Draft, idempotency_key: str) -> Record:
-        time.sleep(self._latency)
+        self._pass_time()
         remote_id = f"{self.side}-{next(self._numbers)}-{idempotency_key[:8]}"
         record = Record(remote_id, draft.values, 1, entity=draft.entity, person=draft.person)
         self._records[remote_id] = record
         return record
 
     def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
-        time.sleep(self._latency)
+        self._pass_time()
         record = self._records.get(remote_id)
         if record is None:
             raise Gone(remote_id)
@@ -68,7 +85,7 @@ class InstantRemote:
         return changed
 
     def delete(self, remote_id: str, revision: int | None) -> None:
-        time.sleep(self._latency)
+        self._pass_time()
         self._records.pop(remote_id, None)
 
 

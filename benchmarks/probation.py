@@ -144,7 +144,7 @@ def _worker_without(name: str, size: Size, box: Sandbox) -> Iterator[Variant]:
 def _a_worker(at: Ground, without: str, settings: Mapping[str, str]) -> Iterator[Queue]:
     removed = without if without in set(Workaround) else ""
     environ = at.environ(
-        WORKER_CONCURRENCY=str(SLOTS),
+        WORKER_SLOTS=str(SLOTS),
         SWEEP_SECONDS="3600",
         WORKER_ONE_CORE=str(without != AFFINITY),
         PROBATION_WITHOUT=removed,

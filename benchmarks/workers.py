@@ -176,9 +176,7 @@ def _workers(
     at: Ground, app: str, slots: int, processes: int = 1, **settings: str
 ) -> Iterator[Queue]:
     """Workers whose own sweepers rest: every message is one that we sent."""
-    environ = at.environ(
-        WORKER_CONCURRENCY=str(slots // processes), SWEEP_SECONDS="3600", **settings
-    )
+    environ = at.environ(WORKER_SLOTS=str(slots // processes), SWEEP_SECONDS="3600", **settings)
     lines: list[str] = []
     with Processes(lambda name, line: lines.append(line), at.folder) as running:
         command = ["-m", "celery", "-A", app, "worker", "-Q", "sync,maint", *QUIET]

@@ -103,7 +103,8 @@ class Settings(BaseModel):
     gateway_processes: int = Field(default=0, ge=0)  # 0: 1 on SQLite, 2 on PostgreSQL
     gateway_threads: int = Field(default=0, ge=0)  # of a process; 0: 16 on SQLite, 8 on PostgreSQL
     bad_signatures_per_minute: int = Field(default=30, ge=1)
-    worker_concurrency: int = Field(default=0, ge=0)  # 0: 8 on SQLite, 16 on PostgreSQL
+    worker_slots: int = Field(default=0, ge=0)  # 0: 8 on SQLite, 16 on PostgreSQL
+    worker_concurrency: int = Field(default=0, ge=0)  # the older name; 0: not set
     worker_one_core: bool = True
     delivery_cpu_seconds: float = Field(default=2.0, gt=0)
     sweep_seconds: float = Field(default=5.0, gt=0)
@@ -212,8 +213,13 @@ class Settings(BaseModel):
 
     @property
     def slots(self) -> int:
-        """Threads of a worker process; SQLite has one writer at a time, so 8 keep it busy."""
-        return self.worker_concurrency or (8 if self.is_sqlite else 16)
+        """Calls that a process has under way; SQLite has one writer at a time: 8 keep it busy."""
+        return self.worker_slots or self.worker_concurrency or (8 if self.is_sqlite else 16)
+
+    @property
+    def threads(self) -> int:
+        """Of a worker process: half as many again: a rating needs a slot for its call alone."""
+        return -(-3 * self.slots // 2)
 
     @cached_property
     def broker(self) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[1]
-VARIABLE = re.compile(r"\$(?:(\$)|\{(\w+)(?:(:[-?])([^}]*))?\})")
+# What stands in for one may be one itself: ``${NEW_NAME:-${OLDER_NAME:-16}}``.
+VARIABLE = re.compile(r"\$(?:(\$)|\{(\w+)(?:(:[-?])((?:\$\{[^}]*\}|[^}])*))?\})")
 
 
 class MissingVariable(Exception):
@@ -44,7 +45,7 @@ def _value(found: re.Match[str], environ: Mapping[str, str]) -> str:
         return environ[name]
     if kind == ":?":
         raise MissingVariable(text)
-    return text or ""
+    return VARIABLE.sub(lambda inner: _value(inner, environ), text or "")
 
 
 class _Plain(yaml.SafeDumper):

@@ -29,6 +29,7 @@ def check_settings(wiring: Wiring) -> Iterator[Check]:
     else:
         yield ok("settings", f"app {settings.wix_app_id}, Wix at {settings.wix_api_base_url}")
     yield from _unknown_names(environ)
+    yield from _older_names(settings)
 
 
 def check_connectors(wiring: Wiring) -> Iterator[Check]:
@@ -52,4 +53,15 @@ def _unknown_names(environ: Mapping[str, str]) -> Iterator[Check]:
     for name, meant in misspelt_names(environ).items():
         yield note(
             "settings", f"{name} is no setting, and nothing reads it", f"did you mean {meant}?"
+        )
+
+
+def _older_names(settings: Settings) -> Iterator[Check]:
+    """Where both names are set somebody may wonder which counts."""
+    if settings.worker_slots and settings.worker_concurrency:
+        yield note(
+            "settings",
+            "WORKER_SLOTS and its older name WORKER_CONCURRENCY are both set; a worker has"
+            f" {settings.worker_slots} slots, as WORKER_SLOTS says",
+            "remove WORKER_CONCURRENCY",
         )

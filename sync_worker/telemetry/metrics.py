@@ -81,10 +81,14 @@ delivery_seconds = Histogram(
     buckets=WORK_BUCKETS,
 )
 slots_busy = Gauge(
-    "ratings_sync_slots_busy", "Tasks under way in this worker", multiprocess_mode="livesum"
+    "ratings_sync_slots_busy",
+    "Calls to remotes under way in this worker",
+    multiprocess_mode="livesum",
 )
 slots = Gauge(
-    "ratings_sync_slots", "Tasks that this worker can have under way", multiprocess_mode="livesum"
+    "ratings_sync_slots",
+    "Calls to remotes that this worker can have under way",
+    multiprocess_mode="livesum",
 )
 remote_calls = Counter(
     "ratings_sync_remote_calls",
@@ -226,7 +230,7 @@ def end_of(outcome: int | str) -> CallEnd:
 
 
 def busy_slots() -> int:
-    """Tasks under way in this worker."""
+    """Calls to remotes under way in this worker."""
     return sum(int(sample.value) for family in slots_busy.collect() for sample in family.samples)
 
 

@@ -7,11 +7,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sync_worker.remotes.http.budget import Wait
+from sync_worker.remotes.http.budget import AccountSlots, CallSlots, Wait
 from sync_worker.remotes.http.client import RemoteHttp
 from sync_worker.remotes.http.options import Observers
 from sync_worker.remotes.http.outage import HostOutage, Outage
-from sync_worker.telemetry.metrics import count_call, observe_wait, watch_breaker_of_many
+from sync_worker.telemetry.metrics import (
+    count_call,
+    observe_wait,
+    slots_busy,
+    watch_breaker_of_many,
+)
 from sync_worker.wiring.accounts.recent import Recent
 
 # Each keeps a connection or two open: below the 1,024 files that a process may commonly have.
@@ -41,7 +46,7 @@ class Clients:
     """One client for each remote, so one set of connections, and one for those who wait.
 
     The one that was not used for longest is closed first. Shared by threads; a call that is under
-    way on a closed client comes to its end.
+    way on a closed client comes to its end. ``slots``: so many calls of all of them at a time.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class Clients:
         most_accounts: int = MAX_ACCOUNTS,
     ) -> None:
         self._most_slow, self._clock = slots * 3 // 4, clock
+        self._slots = CallSlots(slots, slots_busy.set)
         self._clients = Recent[tuple[str, bool], _Client](
             MAX_CLIENTS, lambda client: client.http.close()
         )
@@ -70,6 +76,10 @@ class Clients:
                 known = _Client(make(is_patient=wait is not None), mark)
                 self._clients.put(key, known)
             return known.http.waiting(wait)
+
+    def slots_of(self, name: str) -> AccountSlots:
+        """The slots of the process, for the calls of a remote account."""
+        return AccountSlots(self._slots, name)
 
     def outage(self, name: str, host: str, label: str) -> Outage:
         """One for each remote account, whoever calls: a quarter of the slots is left to others.

@@ -109,4 +109,5 @@ class ExternalRemotes:
                 label=f"external:{manifest.id}",
             ),
             None if live is None else partial(self._book.is_current, live),
+            self._clients.slots_of(name),
         )

@@ -154,6 +154,7 @@ class Remotes:
             ),
             observers=OBSERVERS,
             outage=self._clients.outage(f"wix:{instance_id}", host="wix", label="wix"),
+            slots=self._clients.slots_of(f"wix:{instance_id}"),
         )
 
     def _wix_authorization(self, instance_id: str, *, is_local: bool) -> Authorization:
@@ -173,6 +174,7 @@ class Remotes:
             options=HttpOptions(allow_private_hosts=is_local),
             observers=OBSERVERS,
             outage=self._clients.outage(f"wix:{instance_id}", host="wix", label="wix"),
+            slots=self._clients.slots_of(f"wix:{instance_id}"),
         )
         return WixAuthorization(
             token_http,

@@ -63,7 +63,7 @@ class WorkerWiring:
     @cached_property
     def ledger(self) -> SqlLedger:
         observer = InboxObserver(first_look_delay_seconds.observe, deliveries_taken_over.inc)
-        return sql_ledger(self.databases.open(self.settings.slots + 2), observer=observer)
+        return sql_ledger(self.databases.open(self.settings.threads + 2), observer=observer)
 
     @cached_property
     def intake(self) -> Intake:
@@ -76,7 +76,11 @@ class WorkerWiring:
             new_id,
             SiteOpening(lambda: self.admin, self._connectors, self.settings, self._remotes),
             self.settings.delivery_cpu_seconds,
-            SlotShares(self.settings.slots, has_others=lambda: self.admin.sites.are_several()),
+            SlotShares(
+                self.settings.slots,
+                has_others=lambda: self.admin.sites.are_several(),
+                threads=self.settings.threads,
+            ),
         )
 
     @cached_property

@@ -170,6 +170,12 @@ def test_typing_error_in_a_setting_is_noted(ask: Ask) -> None:
     assert found["settings"].next_step == "did you mean WIX_BUDGET_PER_MINUTE?"
 
 
+def test_older_name_beside_the_new_one_is_noted(ask: Ask) -> None:
+    found: Any = ask(WORKER_SLOTS="12", WORKER_CONCURRENCY="6")
+    assert "a worker has 12 slots" in found["settings"].what
+    assert found["settings"].next_step == "remove WORKER_CONCURRENCY"
+
+
 def test_wix_that_is_down_is_told_in_words(ask: Ask, box: Sandbox) -> None:
     box.wix.faults.set("unavailable", chance=1.0)
     check = ask()["wix 11111111 token"]

@@ -26,6 +26,23 @@ def test_file_without_a_needed_setting_says_which() -> None:
         read_fleet({})
 
 
+@pytest.mark.parametrize(
+    ("environ", "slots"),
+    [
+        ({}, "16"),
+        ({"WORKER_CONCURRENCY": "32"}, "32"),
+        ({"WORKER_SLOTS": "24"}, "24"),
+        ({"WORKER_SLOTS": "24", "WORKER_CONCURRENCY": "32"}, "24"),
+        ({"WORKER_SLOTS": "", "WORKER_CONCURRENCY": "0"}, "0"),
+    ],
+)
+def test_worker_gets_its_slots_by_the_new_name_alone(environ: dict[str, str], slots: str) -> None:
+    """From the older name where only that is given, as in an ``.env`` of the release before."""
+    worker = read_fleet({"WIX_APP_ID": "app-1", **environ})["services"]["worker"]
+    assert worker["environment"]["WORKER_SLOTS"] == slots
+    assert "WORKER_CONCURRENCY" not in worker["environment"]
+
+
 @pytest.mark.parametrize("name", sorted(SERVICES))
 def test_service_is_no_root_has_a_read_only_file_system_and_no_capability(name: str) -> None:
     service = SERVICES[name]

@@ -73,6 +73,26 @@ def test_dashboard_without_a_password_is_refused_off_the_loopback_address(bind: 
     assert load_settings({}).flower_address == ("127.0.0.1", 5555)
 
 
+@pytest.mark.parametrize(
+    ("environ", "slots", "threads"),
+    [
+        ({}, 8, 12),
+        ({"DATABASE_URL": "postgresql+psycopg://u@h/d"}, 16, 24),
+        ({"WORKER_CONCURRENCY": "10"}, 10, 15),
+        ({"WORKER_SLOTS": "5"}, 5, 8),
+        ({"WORKER_SLOTS": "1"}, 1, 2),
+        ({"WORKER_SLOTS": "12", "WORKER_CONCURRENCY": "6"}, 12, 18),
+        ({"WORKER_SLOTS": "0", "WORKER_CONCURRENCY": "6"}, 6, 9),
+    ],
+)
+def test_slots_are_calls_and_threads_are_half_as_many_again(
+    environ: dict[str, str], slots: int, threads: int
+) -> None:
+    """WORKER_SLOTS goes before its older name; threads follow by themselves, rounded up."""
+    settings = load_settings(environ)
+    assert (settings.slots, settings.threads) == (slots, threads)
+
+
 def test_secret_may_come_from_a_file_and_is_never_printed(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:

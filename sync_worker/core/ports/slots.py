@@ -1,4 +1,8 @@
-"""The slots of a worker: how many deliveries it works on at a time."""
+"""The slots of a worker: how many calls to remotes it has under way at a time.
+
+Its threads are more: a rating needs a slot for the call alone, and the ledger for the rest of its
+time. Here they are shared out by sites: a delivery in hand will call, and may hang.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ SLOT_PAUSE_SECONDS = 2.0
 
 
 class Slots(Protocol):
-    """Who may have one of them. A thread has one at a time."""
+    """Which sites may have a thread of them. A thread has one delivery at a time."""
 
     def enter(self, site_id: int) -> bool:
         """Whether a delivery of a site may be worked on now; if so, ``leave`` comes after it."""

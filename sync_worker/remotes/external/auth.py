@@ -23,7 +23,7 @@ from sync_worker.manifest.schema.http import (
     QueryAuth,
 )
 from sync_worker.remotes.http.authorization import Authorization, FixedHeaders, Signer
-from sync_worker.remotes.http.budget import NoBudget
+from sync_worker.remotes.http.budget import AccountSlots, NoBudget
 from sync_worker.remotes.http.calls import Call
 from sync_worker.remotes.http.client import RemoteHttp
 from sync_worker.remotes.http.options import HttpOptions
@@ -38,8 +38,11 @@ class Proof:
     sign: Signer | None = None
 
 
-def proof_of(manifest: Manifest, tokens: Tokens) -> Proof:
-    """What a manifest's ``auth`` asks for. ``tokens``: the fleet's cache, for those that expire."""
+def proof_of(manifest: Manifest, tokens: Tokens, slots: AccountSlots | None = None) -> Proof:
+    """What a manifest's ``auth`` asks for. ``tokens``: the fleet's cache, for those that expire.
+
+    ``slots``: for the calls that get them.
+    """
     match manifest.auth:
         case BearerAuth(token=token):
             return Proof(FixedHeaders({"Authorization": f"Bearer {token.get_secret_value()}"}))
@@ -52,7 +55,7 @@ def proof_of(manifest: Manifest, tokens: Tokens) -> Proof:
         case HmacRequestAuth() as auth:
             return Proof(FixedHeaders(_key_id(auth)), _signing(auth))
         case ClientCredentialsAuth() as auth:
-            return Proof(_client_credentials(manifest, auth, tokens))
+            return Proof(_client_credentials(manifest, auth, tokens, slots))
         case _:
             return Proof(FixedHeaders({}))
 
@@ -147,7 +150,10 @@ def _as_text(digest: bytes, encoding: str) -> str:
 
 
 def _client_credentials(
-    manifest: Manifest, auth: ClientCredentialsAuth, tokens: Tokens
+    manifest: Manifest,
+    auth: ClientCredentialsAuth,
+    tokens: Tokens,
+    slots: AccountSlots | None,
 ) -> TokenAuthorization:
     url = urlsplit(auth.token_url)
     form = {"grant_type": "client_credentials", **auth.params}
@@ -165,6 +171,7 @@ def _client_credentials(
         authorization=FixedHeaders(headers),
         budget=NoBudget(),
         options=HttpOptions(allow_private_hosts=manifest.allow_private_hosts),
+        slots=slots,
     )
     call = Call("POST", url.path, "create_token", form=form)
     name = f"external:{manifest.source}:{account_mark(manifest)}"

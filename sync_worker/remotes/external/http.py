@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.external.auth import proof_of
 from sync_worker.remotes.http.authorization import WhileCurrent
-from sync_worker.remotes.http.budget import Budget
+from sync_worker.remotes.http.budget import AccountSlots, Budget
 from sync_worker.remotes.http.client import RemoteHttp
 from sync_worker.remotes.http.options import HttpOptions, Observers
 from sync_worker.remotes.http.outage import Outage
@@ -22,12 +22,14 @@ def http_of(
     observers: Observers | None = None,
     outage: Outage | None = None,
     is_current: Callable[[], bool] | None = None,
+    slots: AccountSlots | None = None,
 ) -> RemoteHttp:
-    """``budget`` and ``tokens``: the fleet's. ``observers``, ``outage``: as RemoteHttp's.
+    """``budget`` and ``tokens``: the fleet's. ``observers``, ``outage`` and ``slots``: as
+    RemoteHttp's.
 
     ``is_current``: asked before each call whether the account still is as the manifest says.
     """
-    http, proof = manifest.http, proof_of(manifest, tokens)
+    http, proof = manifest.http, proof_of(manifest, tokens, slots)
     authorization = proof.authorization
     if is_current is not None:
         authorization = WhileCurrent(authorization, is_current)
@@ -57,4 +59,5 @@ def http_of(
         options=options,
         observers=observers,
         outage=outage,
+        slots=slots,
     )

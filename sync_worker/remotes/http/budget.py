@@ -1,10 +1,17 @@
-"""The request budget as the client sees it."""
+"""Who may call now: the request budget as the client sees it, and the slots of the process.
+
+A thread needs a slot for the call alone. What it does before and after, in the ledger above all,
+goes on while other threads call: so a worker has more threads than slots (``Settings.threads``).
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from sync_worker.core.errors import RateLimited
@@ -99,3 +106,106 @@ class BudgetOfWebhooks:
 
     def penalise(self, seconds: float) -> None:
         self._budget.penalise(seconds)
+
+
+# -- slots
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A thread that waits for a slot. ``has_slot``: it was given one, and may not know yet."""
+
+    account: str
+    told: threading.Event = field(default_factory=threading.Event)
+    has_slot: bool = False
+
+
+class CallSlots:
+    """So many calls may be under way at a time. Shared by the threads of a process.
+
+    A slot that comes free goes to who has waited for longest; but while accounts wait that have
+    less than a quarter of the slots, to the first of those. ``tell`` hears how many are in use.
+    """
+
+    def __init__(self, slots: int, tell: Callable[[int], None] = lambda in_use: None) -> None:
+        self._slots, self._quarter, self._tell = slots, max(1, slots // 4), tell
+        self._in_use: Counter[str] = Counter()  # by account
+        self._count = 0
+        self._waiting: deque[_Waiting] = deque()  # never any while a slot is free
+        self._turn = threading.Lock()
+
+    def take(self, account: str, seconds: float) -> bool:
+        """Whether a call of an account may begin, after so many seconds at the latest.
+
+        If so, ``give_back`` comes after it.
+        """
+        with self._turn:
+            if self._count < self._slots:
+                self._give(account)
+                return True
+            if seconds <= 0:
+                return False
+            mine = _Waiting(account)
+            self._waiting.append(mine)
+        try:
+            mine.told.wait(seconds)
+        except BaseException:
+            # The thread is to end: what it was given meanwhile is another one's.
+            if self._stop_waiting(mine):
+                self.give_back(account)
+            raise
+        return self._stop_waiting(mine)
+
+    def _stop_waiting(self, mine: _Waiting) -> bool:
+        """Whether it has a slot; if not, it gets none any more."""
+        with self._turn:
+            if not mine.has_slot:
+                self._waiting.remove(mine)
+            return mine.has_slot
+
+    def give_back(self, account: str) -> None:
+        """The call of an account is over."""
+        with self._turn:
+            self._in_use[account] -= 1
+            # Many accounts come and go.
+            if not self._in_use[account]:
+                del self._in_use[account]
+            self._count -= 1
+            if self._waiting:
+                following = self._whose_turn()
+                self._waiting.remove(following)
+                following.has_slot = True
+                self._give(following.account)
+                following.told.set()
+            else:
+                self._tell(self._count)
+
+    def _give(self, account: str) -> None:
+        self._in_use[account] += 1
+        self._count += 1
+        self._tell(self._count)
+
+    def _whose_turn(self) -> _Waiting:
+        for one in self._waiting:
+            if self._in_use[one.account] < self._quarter:
+                return one
+        return self._waiting[0]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSlots:
+    """The slots of a process as the calls of one account take them."""
+
+    slots: CallSlots
+    account: str = ""
+
+    @contextmanager
+    def held(self, seconds: float) -> Iterator[bool]:
+        """One slot within so many seconds, given back whatever comes; or False, and none."""
+        if not self.slots.take(self.account, seconds):
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            self.slots.give_back(self.account)

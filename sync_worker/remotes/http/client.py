@@ -17,7 +17,14 @@ import structlog
 from sync_worker.core.errors import Facts, Permanent, RateLimited, SyncError, Transient
 from sync_worker.remotes.http.answers import AnswerReader
 from sync_worker.remotes.http.authorization import Authorization
-from sync_worker.remotes.http.budget import Budget, BudgetOfWebhooks, Wait, WaitingBudget
+from sync_worker.remotes.http.budget import (
+    AccountSlots,
+    Budget,
+    BudgetOfWebhooks,
+    CallSlots,
+    Wait,
+    WaitingBudget,
+)
 from sync_worker.remotes.http.calls import Answer, Call
 from sync_worker.remotes.http.connection import CallDeadline, deadline_of_call
 from sync_worker.remotes.http.options import HttpOptions, Observers
@@ -34,7 +41,7 @@ class RemoteHttp:
     """Calls one remote. Thread-safe; ``close`` ends its connections.
 
     ``outage``: what the calls of all clients of this remote share; without one it is this client's
-    own.
+    own. ``slots``: those of the process; without them its lanes alone limit its calls.
     """
 
     def __init__(
@@ -47,6 +54,7 @@ class RemoteHttp:
         options: HttpOptions | None = None,
         observers: Observers | None = None,
         outage: Outage | None = None,
+        slots: AccountSlots | None = None,
     ) -> None:
         self._options, self._observers = options or HttpOptions(), observers or Observers()
         self._remote, self._authorization, self._budget = remote, authorization, budget
@@ -55,7 +63,8 @@ class RemoteHttp:
         # Three lanes of four may hang: the last quarter stays free for other calls.
         self._outage = outage or Outage(self._options.lanes * 3 // 4)
         self._reader = AnswerReader(remote, self._options.code_of, self._options.waits)
-        self._transport = Transport(base_url, self._options, self._reader, self._outage)
+        slots = slots or AccountSlots(CallSlots(self._options.lanes))
+        self._transport = Transport(base_url, self._options, self._reader, self._outage, slots)
         self._reserved = local()
 
     def close(self) -> None:

@@ -173,13 +173,14 @@ class _Share:
 class SlotShares:
     """Implements ports.Slots: the slots of one worker, shared by sites and by threads.
 
-    A call that hangs holds its slot until its deadline. So a site has a quarter of the slots for
-    sure, and more only where it has proved that its remotes answer quickly: with each delivery that
-    asked them and ended at once it may have one more, up to three quarters. One that took long puts
-    it back at its quarter for a minute; so does, for a moment, that every slot was in use: others
-    may have waited. Where no other site has been heard of for long, one may have them all; in a
-    process that began a moment ago it has to prove that, too. Where there is no other site
-    (``has_others``, asked once a minute at most), nobody has to wait for it.
+    A call that hangs holds its slot until its deadline, and its thread. So a site has deliveries in
+    hand for a quarter of the slots for sure, and for more only where it has proved that its remotes
+    answer quickly: with each delivery that asked them and ended at once it may have one more, until
+    a quarter of the slots is left for others. One that took long puts it back at its quarter for a
+    minute; so does, for a moment, that every thread was in use: others may have waited. Where no
+    other site has been heard of for long, one may have them all; in a process that began a moment
+    ago it has to prove that, too. Where there is no other site (``has_others``, asked once a minute
+    at most), nobody has to wait for it. ``threads``: of the worker; without it as many as slots.
     """
 
     def __init__(
@@ -187,15 +188,16 @@ class SlotShares:
         slots: int,
         clock: Callable[[], float] = time.monotonic,
         has_others: Callable[[], bool] = lambda: True,
+        threads: int | None = None,
     ) -> None:
-        self._clock, self._slots, self._ask_for_others = clock, slots, has_others
+        self._clock, self._threads, self._ask_for_others = clock, threads or slots, has_others
         self._has_others, self._ask_again_at = True, -math.inf
         self._quarter = max(1, slots // 4)
-        self._most = max(1, slots - self._quarter)
+        self._most = max(1, self._threads - self._quarter)
         self._shares: dict[int, _Share] = {}
         self._slow_until: dict[int, float] = {}  # by site
         self._busy = 0
-        self._full_at = -math.inf  # when every slot was in use last
+        self._full_at = -math.inf  # when every thread was in use last
         self._latest: int | None = None  # the site of the newest delivery
         self._changed_at = clock()  # when it was another one last; nobody knows what was before
         self._is_shared = False  # two sites were heard of
@@ -214,7 +216,7 @@ class SlotShares:
                 return False
             share.began[get_ident()] = now
             self._busy += 1
-            if self._busy >= self._slots:
+            if self._busy >= self._threads:
                 self._full_at = now
             return True
 
@@ -251,7 +253,7 @@ class SlotShares:
                 share.most = self._quarter
                 self._note_slow(site_id, now)
             elif is_proof:
-                share.most = min(self._slots, share.most + 1)
+                share.most = min(self._threads, share.most + 1)
             if not share.began:
                 del self._shares[site_id]
 

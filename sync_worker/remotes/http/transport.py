@@ -23,6 +23,7 @@ from sync_worker.core.errors import Misconfigured, Permanent, RateLimited, SyncE
 from sync_worker.core.outside_words import for_people
 from sync_worker.core.words import as_received
 from sync_worker.remotes.http.answers import AnswerReader
+from sync_worker.remotes.http.budget import AccountSlots
 from sync_worker.remotes.http.calls import UNSET, Answer, Call, Content, Sent
 from sync_worker.remotes.http.connection import (
     ACCEPTED_ENCODING,
@@ -42,7 +43,8 @@ from sync_worker.remotes.http.unreached import (
     why_not_connected,
 )
 
-LANE_SECONDS = 2.0  # who finds no lane free comes again later, and leaves the slot to others
+# Who finds no lane or no slot free comes again later, and leaves the thread to others.
+LANE_SECONDS = 2.0
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 HEADER_VALUE = re.compile(r"|[!-~\xa0-\xff][\t -~\xa0-\xff]*")
 PORTS = {"http": 80, "https": 443}
@@ -57,15 +59,21 @@ class Transport:
     """The connections to one remote. Thread-safe; ``close`` ends them.
 
     ``reader`` words the errors. ``outage``: what all calls to this remote found out about it.
+    ``slots``: what the calls of the whole process share.
     """
 
     def __init__(
-        self, base_url: str, options: HttpOptions, reader: AnswerReader, outage: Outage
+        self,
+        base_url: str,
+        options: HttpOptions,
+        reader: AnswerReader,
+        outage: Outage,
+        slots: AccountSlots,
     ) -> None:
         self._base_url = base_url.rstrip("/") + "/"
         self._base = urlsplit(base_url)
         self._hosts = options.allowed_hosts | {self._base.hostname or ""}
-        self._options, self._reader, self._outage = options, reader, outage
+        self._options, self._reader, self._outage, self._slots = options, reader, outage, slots
         self._authorities = own_authorities()
         self._lanes = BoundedSemaphore(options.lanes)
         # Without a session of requests: that one keeps cookies, and reads each redirect whole.
@@ -86,7 +94,7 @@ class Transport:
         with self._lane(call, deadline):
             ticket, is_answered = self._outage.begin(), False
             try:
-                # The wait for a lane may have used up the time.
+                # The wait for a lane and a slot may have used up the time.
                 deadline.remaining()
                 # No time-out: our sockets keep the deadline of the whole call, requests cannot.
                 with self._adapter.send(
@@ -108,17 +116,27 @@ class Transport:
 
     @contextmanager
     def _lane(self, call: Call, deadline: CallDeadline) -> Iterator[None]:
-        """One of the calls that may be under way at a time. Raises RateLimited, Away."""
+        """One of the calls that may be under way at a time, to this remote and in all.
+
+        Raises RateLimited, Away.
+        """
         # A second is left for the call itself.
-        wait = min(LANE_SECONDS, deadline.ends_at - time.monotonic() - 1.0)
+        until = min(time.monotonic() + LANE_SECONDS, deadline.ends_at - 1.0)
         self._outage.check()
-        if not self._lanes.acquire(timeout=max(0.0, wait)):
-            facts = self._reader.facts(call)
-            raise RateLimited("other calls are under way", retry_after=1.0, facts=facts)
+        if not self._lanes.acquire(timeout=max(0.0, until - time.monotonic())):
+            raise self._no_room(call)
         try:
-            yield
+            # The lane first: who waits for one must not keep a slot from the other remotes.
+            with self._slots.held(until - time.monotonic()) as has_slot:
+                if not has_slot:
+                    raise self._no_room(call)
+                yield
         finally:
             self._lanes.release()
+
+    def _no_room(self, call: Call) -> RateLimited:
+        facts = self._reader.facts(call)
+        return RateLimited("other calls are under way", retry_after=1.0, facts=facts)
 
     def _body(self, response: requests.Response, deadline: CallDeadline) -> bytes:
         # We follow no redirect, so nobody needs its body, and it may be endless.

@@ -60,7 +60,7 @@ task_reject_on_worker_lost = False  # it would start a poisonous task over and o
 
 # The work waits for HTTP: threads carry it in a fifth of the memory of processes
 worker_pool = "threads"
-worker_concurrency = _settings.slots
+worker_concurrency = _settings.threads  # more than slots: see core/ports/slots.py
 worker_prefetch_multiplier = 1  # fair, and a kill loses little
 worker_send_task_events = True  # Flower lives on events
 # A row as soon as a worker has it; the scheduler's ticks would all leave one

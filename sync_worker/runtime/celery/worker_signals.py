@@ -160,10 +160,8 @@ class WorkerSignals:
 
 
 def _bind_log(task_id: str, **_: Any) -> None:
-    metrics.slots_busy.inc()
     structlog.contextvars.bind_contextvars(task_id=task_id)
 
 
 def _unbind_log(**_: Any) -> None:
-    metrics.slots_busy.dec()
     structlog.contextvars.clear_contextvars()

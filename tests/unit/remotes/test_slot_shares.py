@@ -96,6 +96,18 @@ def test_site_that_is_alone_may_have_every_slot() -> None:
     threads.end()
 
 
+def test_quarter_is_of_the_slots_and_all_of_the_threads() -> None:
+    """A worker has more threads than slots: a site that hangs holds no more calls for it."""
+    threads, more = Threads(), SLOTS * 3 // 2
+    threads.shares = SlotShares(SLOTS, clock=lambda: threads.now, threads=more)
+    assert threads.enter(OTHER)
+    assert threads.entered(HANGS, more) == QUARTER
+    threads.end()
+    threads.now += ALONE_SECONDS + 1
+    assert threads.entered(HANGS, more) == more
+    threads.end()
+
+
 def test_only_site_that_there_is_has_every_slot_from_the_first_call_on() -> None:
     """Also while its remotes hang: there is nobody to leave a slot to."""
     threads, several = Threads(), [False]
