@@ -24,6 +24,8 @@ from benchmarks import (
     latency,
     links,
     memory,
+    peers,
+    peers_report,
     probation,
     probation_report,
     replay,
@@ -43,6 +45,7 @@ S = TypeVar(
     latency.Size,
     links.Size,
     memory.Size,
+    peers.Size,
     probation.Size,
     replay.Size,
     servers.Size,
@@ -214,6 +217,34 @@ def one_memory(count: int | None, out: Path) -> None:
     """Memory of every process."""
     size = _with(memory.Size(), ratings=count)
     end_with([("memory", lambda: memory.run(size))], False, out)
+
+
+@main.command("peers")
+@database_option
+@click.option("--slots", type=click.IntRange(1), multiple=True, help="Calls in flight.")
+@click.option("--rounds", type=click.IntRange(1), help="Turns of each, at each latency.")
+@click.option("--count", type=click.IntRange(4), help="Ratings in a burst.")
+@click.option("--split", is_flag=True, help="The parts of a rating in our worker, too.")
+@quick_option
+@out_option
+def one_peers(
+    database: str | None,
+    slots: tuple[int, ...],
+    rounds: int | None,
+    count: int | None,
+    split: bool,
+    quick: bool,
+    out: Path,
+) -> None:
+    """Ours beside the flow of a tutorial: rate, calls, processor time, memory, and losses."""
+    size = _with(
+        peers.QUICK if quick else peers.Size(),
+        databases=database and (database,),
+        slots=slots,
+        rounds=rounds,
+        count=count,
+    )
+    end_with([("peers", lambda: peers_report.run(size, with_split=split))], quick, out)
 
 
 @main.command("probation")

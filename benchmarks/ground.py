@@ -86,14 +86,19 @@ def a_database(database: str, folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def a_stage(database: str, products: Mapping[str, str], **more: Any) -> Iterator[Stage]:
+def a_stage(
+    database: str,
+    products: Mapping[str, str],
+    more_settings: Mapping[str, str] | None = None,
+    **more: Any,
+) -> Iterator[Stage]:
     """A whole installation between both stand-ins, budgets raised. ``more``: fields of Stage.
 
     If it breaks, what its processes said last is printed on standard error.
     """
     lines: deque[str] = deque(maxlen=40)
     with a_folder() as folder, a_database(database, folder) as url:
-        settings = {"DATABASE_URL": url, **raised_budgets(folder)}
+        settings = {"DATABASE_URL": url, **raised_budgets(folder), **(more_settings or {})}
         # Wix's schedule of retries, 300 times as fast: a gateway that was killed is back within a
         # few of them.
         options = SandboxOptions(rate_per_minute=None, sender_threads=8, retry_scale=0.003)

@@ -72,8 +72,7 @@ class Figures:
 
 def run(size: Size) -> Section:
     ratings = ratings_of(size)
-    more = {"workers": size.workers}
-    with a_stage(size.database, products_of(ratings), **more) as stage:
+    with a_stage(size.database, products_of(ratings), workers=size.workers) as stage:
         return play_on(stage, ratings, size)
 
 

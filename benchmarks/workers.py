@@ -104,7 +104,7 @@ def _fleets(database: str, size: Size) -> list[tuple[int, int]]:
 
 
 def _in_memory(at: Ground, database: str, slots: int, size: Size) -> Round:
-    with _workers(at, "benchmarks.worker_app", slots, CONNECTORS="own-service") as queue:
+    with workers_at(at, "benchmarks.worker_app", slots, CONNECTORS="own-service") as queue:
         nothing = [queue.drain("benchmarks.nothing", list(range(size.count))).each_second]
         rates = []
         for latency in size.latencies_ms:
@@ -129,7 +129,7 @@ def _over_http(at: Ground, database: str, slots: int, processes: int, size: Size
         settings = box.settings() | raised_budgets(at.folder)
         counts = [_count(slots, latency, size) for latency in size.http_latencies_ms]
         ids = store(at, "own-service", sum(counts))
-        with _workers(at, "sync_worker.tasks", slots, processes, **settings) as queue:
+        with workers_at(at, "sync_worker.tasks", slots, processes, **settings) as queue:
             rates = []
             for latency, count in zip(size.http_latencies_ms, counts, strict=True):
                 box.reviews.faults.latency_ms = latency
@@ -172,7 +172,7 @@ def _count(slots: int, latency_ms: int, size: Size) -> int:
 
 
 @contextmanager
-def _workers(
+def workers_at(
     at: Ground, app: str, slots: int, processes: int = 1, **settings: str
 ) -> Iterator[Queue]:
     """Workers whose own sweepers rest: every message is one that we sent."""
