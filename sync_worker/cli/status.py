@@ -18,6 +18,7 @@ from sync_worker.core.errors import Misconfigured, SyncError
 from sync_worker.core.processes import ProcessKind
 from sync_worker.core.values import Site
 from sync_worker.doctor.evidence import find_troubles
+from sync_worker.doctor.reviews.products import maps_in_excess
 from sync_worker.doctor.reviews.replies import replies_in_vain
 from sync_worker.ledger.administration.door_counts import source_words
 from sync_worker.ledger.administration.figures import RunFigures
@@ -100,6 +101,8 @@ def _table() -> WordsTable:
     for site in wiring().admin.sites.all():
         if in_vain := _replies_in_vain(site):
             table.add_row(f"replies of site {site.id}", in_vain)
+        if excess := maps_in_excess(wiring().admin.wix_change.mapped_twice(site)):
+            table.add_row(f"products of site {site.id}", excess)
     table.add_row("open intents", str(now.open_intents))
     table.add_row("writes in the last hour", str(now.writes_last_hour))
     table.add_row("near misses", str(now.near_misses))

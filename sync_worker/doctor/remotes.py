@@ -15,6 +15,7 @@ from sync_worker.doctor.check import Check, bad, clock, note, ok, safely, skippe
 from sync_worker.doctor.live.pace import Patience
 from sync_worker.doctor.live.reading import read_live
 from sync_worker.doctor.live.system import LiveSystem
+from sync_worker.doctor.reviews.products import NEXT_STEP, maps_in_excess
 from sync_worker.doctor.reviews.reading import PERMISSIONS as OF_REVIEWS
 from sync_worker.doctor.reviews.reading import installed_check, review_checks
 from sync_worker.doctor.reviews.replies import replies_in_vain
@@ -62,6 +63,8 @@ def check_wix(wiring: Wiring, new_instance: str | None = None) -> Iterator[Check
 
 def wix_checks(wiring: Wiring, site: Site) -> Iterator[Check]:
     yield from _replies(wiring, site)
+    if excess := maps_in_excess(wiring.admin.wix_change.mapped_twice(site)):
+        yield bad(f"products of site {site.id}", excess, NEXT_STEP)
     name, api = f"wix {site.instance_id[:8]}", wiring.remotes.wix_api(site.instance_id)
     if wiring.remotes.has_key(site.instance_id):
         yield ok(f"{name} key", "the owner's API key is all that we have: no app, no webhooks")

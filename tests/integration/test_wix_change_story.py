@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
@@ -19,6 +19,7 @@ from sync_worker.core.outcome import Outcome
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import Change, EntityRef, NewDelivery, Side, Site, SiteState
 from sync_worker.ledger.process_tables import set_aside
+from sync_worker.ledger.tables import site as sites
 from sync_worker.manifest.default_field import default_field
 from sync_worker.wiring import Wiring
 from tests.commands import run_command
@@ -246,3 +247,20 @@ def test_who_asks_to_be_forgotten_is_forgotten_outside(story: Story, is_compared
     assert story.outside() == [("cat@example.com", "3")]
     with story.wiring.ledger.engine.connect() as connection:
         assert len(connection.execute(select(set_aside.c.link_id)).all()) == 1
+
+
+def test_products_with_two_maps_are_told_of(story: Story) -> None:
+    """Refused as the site changes to Reviews; where they are from earlier, named."""
+    second = (EntityRef(PRODUCT, "stores", "questions"), EntityRef("SKU-2"))
+    story.wiring.admin.mappings.import_entities(story.site, [second])
+    refused = story.run("site", "set", "--wix-api", "reviews", "--yes")
+    assert refused.returncode != 0
+    assert "products with more than one map" in refused.stderr
+    assert "products of site" not in story.run("status").stdout
+    # A version before this refusal changed it.
+    with story.wiring.ledger.engine.begin() as connection:
+        connection.execute(update(sites).values(wix_api="reviews"))
+    for told in (story.run("status").stdout, story.run("doctor").stdout):
+        words = " ".join(told.split())
+        assert "products of site 1" in words
+        assert PRODUCT in words

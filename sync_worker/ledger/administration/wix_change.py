@@ -79,6 +79,13 @@ class WixChange:
         with self._transactions.read() as connection:
             return _plan(connection, known, kind)
 
+    def mapped_twice(self, known: Site) -> list[str]:
+        """Products that Wix Reviews cannot tell apart on this site, in words, the first few."""
+        if known.wix_api is not WixKind.REVIEWS:
+            return []
+        with self._transactions.read() as connection:
+            return products_mapped_twice(connection, known.id, SHOWN_PRODUCTS)
+
     def awaits_baseline(self, site_id: int) -> bool:
         """Whether both sides were not compared whole since the site changed."""
         with self._transactions.read() as connection:
