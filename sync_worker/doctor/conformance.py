@@ -25,7 +25,13 @@ from sync_worker.core.scale import Scale
 from sync_worker.core.values import Draft, EntityRef, Person, Record, RecordState
 from sync_worker.doctor import measured_words
 from sync_worker.doctor.events import Events
-from sync_worker.doctor.first_page import READ, first_page_with_records, read_page, same_by_id
+from sync_worker.doctor.first_page import (
+    READ,
+    first_page_with_records,
+    pictures,
+    read_page,
+    same_by_id,
+)
 from sync_worker.doctor.live.advice import key_after
 from sync_worker.doctor.measured import Measured, yes_no
 from sync_worker.doctor.watch import Watch
@@ -75,6 +81,7 @@ class Conformance:
             for record in page.records[:1]:
                 yield same_by_id(self.remote, record)
                 yield self._revision(record)
+            yield from pictures(self.remote, page.records)
         except SyncError as error:
             yield _failed(READ, error, "list")
 

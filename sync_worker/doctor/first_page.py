@@ -12,6 +12,8 @@ MAX_PAGES = 20  # of a listing, or of parents, until one has a record
 READ = "a record can be read"
 PEOPLE = "people of the first page are recognised"
 PRODUCTS = "products of the first page are recognised"
+PICTURES = "pictures are read as addresses"
+PICTURES_BY_ID = "get shows the pictures that the listing shows"
 
 
 def first_page_with_records(remote: Remote) -> Page:
@@ -66,3 +68,21 @@ def same_by_id(remote: Remote, record: Record, what: str = LIKE_LISTED) -> Measu
     again = remote.get(record.remote_id)
     is_same = again is not None and (again.values, again.state) == (record.values, record.state)
     return Measured(what, "yes", yes_no(is_same), key="operations.get")
+
+
+def pictures(remote: Remote, records: Sequence[Record]) -> Iterator[Measured]:
+    """Whether records have them where the manifest says so; a page may be without any.
+
+    Raises what the remote raises.
+    """
+    if not remote.capabilities.media:
+        return
+    with_some = next((record for record in records if record.media), None)
+    if with_some is None:
+        seen = f"not one of {len(records)} records shows one; add a review with a picture"
+        yield Measured(PICTURES, "yes", seen, is_known=False, key="fields.media")
+        return
+    yield Measured(PICTURES, "yes", "yes", key="fields.media")
+    again = remote.get(with_some.remote_id)
+    is_same = again is not None and again.media == with_some.media
+    yield Measured(PICTURES_BY_ID, "yes", yes_no(is_same), key="operations.get")

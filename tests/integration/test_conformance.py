@@ -208,3 +208,27 @@ def test_status_that_alone_is_taken_for_gone_is_measured(stack: ExitStack, tmp_p
     ground.remote = remote_of(manifest, http)
     measured = by_name(list(ground.suite().write()))
     assert measured["a record that is gone is said to be in the system's own words"] == "no"
+
+
+def test_pictures_are_measured_where_a_manifest_names_them(
+    stack: ExitStack, tmp_path: Path
+) -> None:
+    """Not known while no review has one; then as the listing and a look by id show them."""
+    ground = Ground(stack, tmp_path, "own-service")
+    rated: dict[str, Any] = {"subject": {"id": "22"}, "score": 4}
+    ground.box.reviews.create(rated | {"author": {"email": "ada@example.com"}}, by="visitor")
+    (none_yet,) = [one for one in ground.suite().read() if "pictures" in one.what]
+    assert (none_yet.declared, none_yet.is_known) == ("yes", False)
+    photos = ["https://shop.example/mug.jpg"]
+    bob = {"author": {"email": "bob@example.com"}, "photos": photos}
+    ground.box.reviews.create(rated | bob, by="visitor")
+    seen = {one.what: one.seen for one in ground.suite().read() if "pictures" in one.what}
+    assert seen == {
+        "pictures are read as addresses": "yes",
+        "get shows the pictures that the listing shows": "yes",
+    }
+
+
+def test_system_without_pictures_is_asked_for_none(stack: ExitStack, tmp_path: Path) -> None:
+    ground = Ground(stack, tmp_path, "woocommerce")
+    assert [one for one in ground.suite().read() if "pictures" in one.what] == []

@@ -169,6 +169,7 @@ def _record_wrong(manifest: Manifest, example: RecordExample) -> str:
         "revision": record.revision,
         "title": texts.title,
         "body": texts.body,
+        "media": record.media,
         **details,
     }
     for name in sorted(example.expect.model_fields_set):

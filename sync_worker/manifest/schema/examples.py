@@ -58,6 +58,7 @@ class RecordResult(Strict):
     updated_at: datetime | None = None
     language: str | None = None
     verified: bool | None = None
+    media: tuple[str, ...] | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> RecordResult:
