@@ -140,7 +140,7 @@ class Queue:
             self.wait_until_it_listens(redis)
             self._signal(signal.SIGSTOP)
             try:
-                self._send(task, ids)
+                self.send(task, ids)
             finally:
                 self._signal(signal.SIGCONT)
             counted = int(len(ids) * COUNTED_SHARE)
@@ -158,7 +158,8 @@ class Queue:
         for one in self.workers:
             os.kill(one.process.pid, which)
 
-    def _send(self, task: str, ids: Sequence[int]) -> None:
+    def send(self, task: str, ids: Sequence[int]) -> None:
+        """A message for each."""
         producer = Celery("benchmarks", broker=self.at.redis.url, set_as_current=False)
         producer.conf.update(
             broker_transport_options={"global_keyprefix": PREFIX},
@@ -176,6 +177,11 @@ class Queue:
         while sum(one["cmd"] == "brpop" for one in redis.client_list()) < len(self.workers):
             self._give_up_after(until)
             time.sleep(0.02)
+
+    def wait_until_empty(self) -> None:
+        """Nothing waits, and nothing is in hand."""
+        with Redis.from_url(self.at.redis.url) as redis:
+            self._wait_for(redis, 0)
 
     def _wait_for(self, redis: Redis, left: int) -> None:
         until = time.monotonic() + END_SECONDS

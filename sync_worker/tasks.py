@@ -104,7 +104,7 @@ def sweep(asked_by: str = "beat") -> str:
     room = _room()
     try:
         # Without room too: the ledger notes its time.
-        due = worker().ledger.inbox.due_in_lanes(room or 0)
+        due = worker().ledger.inbox.due_in_lanes(room or 0, bell.queued() if room else ())
     except SyncError as error:
         log.warning("sweep_postponed", error=type(error).__name__, **_facts(error))
         return Postponed(error.message)

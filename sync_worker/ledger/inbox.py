@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -236,13 +236,13 @@ class SqlInbox:
         with self._transactions.write() as connection:
             deliveries.let_wait(connection, inbox_id, seconds)
 
-    def due(self, limit: int) -> list[int]:
-        return self.due_in_lanes(limit).all
+    def due(self, limit: int, queued: Collection[int] = ()) -> list[int]:
+        return self.due_in_lanes(limit, queued).all
 
-    def due_in_lanes(self, limit: int) -> Rung:
+    def due_in_lanes(self, limit: int, queued: Collection[int] = ()) -> Rung:
         """As ``due``; what one source has beyond its share stands apart."""
         with self._transactions.write() as connection:
-            return ring_due(connection, self._rounds, limit)
+            return ring_due(connection, self._rounds, limit, queued)
 
     # -- what workers may have died over
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sync_worker.core.hold_reasons import KEYLESS, STANDS_BY, UNTIL_DELETED
@@ -205,12 +205,12 @@ class MemoryInbox:
             row.delivery = replace(row.delivery, reason=RATE_LIMITED)
             row.next_attempt_at = self.state.now() + seconds
 
-    def due(self, limit: int) -> list[int]:
+    def due(self, limit: int, queued: Collection[int] = ()) -> list[int]:
         now = self.state.now()
         due = {
             inbox_id: row
             for inbox_id, row in self.state.rows.items()
-            if row.is_open and row.next_attempt_at <= now
+            if row.is_open and row.next_attempt_at <= now and inbox_id not in queued
         }
         waiting = _waiting_for_a_budget(due)
         ready = [inbox_id for inbox_id in due if inbox_id not in set().union(*waiting.values())]

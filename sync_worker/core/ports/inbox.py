@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
@@ -162,9 +162,11 @@ class Inbox(Protocol):
         worker's hands stays there.
         """
 
-    def due(self, limit: int) -> list[int]:
+    def due(self, limit: int, queued: Collection[int] = ()) -> list[int]:
         """Ids of open deliveries whose next attempt is due; it moves 10 s ahead.
 
+        ``queued``: those that have a message of their own by now. Their turn comes, so none of them
+        is among these, and nothing of them changes.
         Where more are due than that, half of them are of all sources in turn. Those that wait for a
         budget (``RATE_LIMITED``) come last, the oldest ``RATE_LIMITED_AT_ONCE`` of each source:
         more would only be refused. Each ring is a first

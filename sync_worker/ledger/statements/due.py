@@ -3,12 +3,13 @@
 Each statement reads a partial index up to its limit and no further (docs/costs.md). No source
 stands before the others, however much of it is due: where much is, half of a turn goes round all
 sources. What waits for a request budget stands in indexes of its own: hundreds of thousands of such
-rows must not lie before what could go on at once.
+rows must not lie before what could go on at once. What has a message in the broker (``queued``) is
+left to that: a second one would only make a worker look at what is at its end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
@@ -45,7 +46,7 @@ RING_RIPE = SqlText(f"""
 -- inbox.ring_ripe: what is due, and not for want of a budget; oldest first
 WITH ripe AS MATERIALIZED (
   SELECT id FROM inbox
-  WHERE {_RIPE} AND next_attempt_at <= ledger_now()
+  WHERE {_RIPE} AND next_attempt_at <= ledger_now() AND NOT id = ANY(:queued::bigint[])
   ORDER BY next_attempt_at LIMIT :room {SKIP_LOCKED})
 UPDATE inbox SET {_RUNG} WHERE id IN (SELECT id FROM ripe) RETURNING id, source
 """)
@@ -158,11 +159,11 @@ ONE_DUE = _one_of_each_source(
 )
 
 
-def ring_ripe(connection: Connection, room: int) -> list[Any]:
+def ring_ripe(connection: Connection, room: int, queued: Collection[int]) -> list[Any]:
     """Ring for what has been due for longest and waits for no budget."""
     if room <= 0:
         return []
-    return RING_RIPE.all(connection, room=room)
+    return RING_RIPE.all(connection, room=room, queued=list(queued))
 
 
 @dataclass(slots=True)
@@ -178,11 +179,12 @@ class Round:
     max_sources: int
     behind: str = ""
 
-    def ring(self, connection: Connection, room: int) -> list[Any]:
+    def ring(self, connection: Connection, room: int, queued: Collection[int]) -> list[Any]:
         """Ring for at most ``room``: one of each source, then a second one of each, and so on."""
         if room <= 0:
             return []
-        ids = self._one_of_each(connection, room) or self._some_of_each(connection)[:room]
+        found = self._one_of_each(connection, room) or self._some_of_each(connection)
+        ids = [one for one in found if one not in queued][:room]
         if not ids:
             return []
         return self.ring_these.all(connection, inbox_ids=ids)
@@ -238,8 +240,10 @@ def share_of_oldest(share: int) -> int:
     return (share + 1) // 2
 
 
-def ring_due(connection: Connection, rounds: Rounds, limit: int) -> Rung:
-    """Ring for at most ``limit`` deliveries that are due.
+def ring_due(
+    connection: Connection, rounds: Rounds, limit: int, queued: Collection[int] = ()
+) -> Rung:
+    """Ring for at most ``limit`` deliveries that are due and not ``queued``.
 
     What waits for a budget comes last, as most of it would be refused again; but it has a share, or
     what is due again and again, since its remote is down, would leave it no room. The ledger notes
@@ -250,15 +254,15 @@ def ring_due(connection: Connection, rounds: Rounds, limit: int) -> Rung:
         return Rung()
     share = share_of_ripe(limit)
     oldest = share_of_oldest(share)
-    ripe = ring_ripe(connection, oldest)
+    ripe = ring_ripe(connection, oldest, queued)
     # More may be due than there is room for: no source takes it all.
     if len(ripe) == oldest:
-        ripe += rounds.due.ring(connection, share - len(ripe))
-        ripe += ring_ripe(connection, share - len(ripe))
-    found = ripe + rounds.waiting.ring(connection, limit - len(ripe))
+        ripe += rounds.due.ring(connection, share - len(ripe), queued)
+        ripe += ring_ripe(connection, share - len(ripe), queued)
+    found = ripe + rounds.waiting.ring(connection, limit - len(ripe), queued)
     # What waits did not need all of its share.
     if len(ripe) == share and len(found) < limit:
-        found += ring_ripe(connection, limit - len(found))
+        found += ring_ripe(connection, limit - len(found), queued)
     return in_lanes((row.id, row.source) for row in found)
 
 

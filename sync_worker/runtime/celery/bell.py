@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 import structlog
 from celery import Celery
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ConnectionLimitExceeded, OperationalError
+from redis.exceptions import RedisError
 
 from sync_worker.core.ports.doorbell import AFTER_OTHERS
 from sync_worker.core.ports.inbox import RING_SHARE, Rung
 from sync_worker.runtime.celery.broker import waiting_at
-
-QUEUE = "sync"
-DELIVERY_TASK = "sync_worker.tasks.sync_delivery"
+from sync_worker.runtime.celery.queued import DELIVERY_TASK, QUEUE, deliveries_in
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +34,15 @@ class WorkerBell:
             declared = channel.queue_declare(QUEUE)
             after = waiting_at(channel, QUEUE, AFTER_OTHERS)
         return int(declared.message_count) - after, after
+
+    def queued(self) -> frozenset[int]:
+        """Deliveries that have their message already; none where the broker does not tell."""
+        try:
+            with self._app.pool.acquire(block=True, timeout=1.0) as connection:
+                return deliveries_in(connection.default_channel)
+        except (OperationalError, ConnectionLimitExceeded, RedisError) as error:
+            log.warning("queue_not_read", error=type(error).__name__)
+            return frozenset()
 
     def ring(self, inbox_ids: Sequence[int]) -> None:
         """What is released together is of one site: beyond its share it goes after others."""

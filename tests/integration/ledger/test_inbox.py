@@ -102,6 +102,18 @@ class TestInbox:
         jump(11)
         assert ground.ledger.inbox.due(10) == [inbox_id]
 
+    def test_sweeper_leaves_alone_what_has_its_message(self, ground: Ground) -> None:
+        """Whatever it waits for; once its message is lost, it is rung for in the next turn."""
+        for place, reason in enumerate(("", RATE_LIMITED)):
+            ids = [ground.stored(10 * place + number) for number in range(4)]
+            ground.ledger.inbox.defer(ids, 0.0, reason, is_failure=False)
+            queued, others = ids[:3], ids[3:]
+            assert ground.ledger.inbox.due(2, queued) == others
+            assert ground.ledger.inbox.due(10, queued) == []
+            seen = [ground.ledger.inbox.open_delivery(one)[0] for one in queued]
+            assert {one.suspected_crashes for one in seen} == {0}
+            assert ground.ledger.inbox.due(10) == queued
+
     def test_failures_back_off_and_end_held_after_two_days(self, ground: Ground) -> None:
         jump = ground.jump
         inbox_id = ground.stored()

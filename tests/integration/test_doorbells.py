@@ -1,0 +1,146 @@
+"""A delivery is rung for once: the sweeper leaves alone what has its message in the broker."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from redis import Redis
+from sqlalchemy import update
+
+from benchmarks.ground import Ground, raised_budgets
+from benchmarks.queue import PREFIX, Queue, check_that_all_crossed, store
+from sync_sandbox.server import Sandbox, SandboxOptions
+from sync_worker.core.ports.inbox import RING_SHARE
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.tables import inbox
+from sync_worker.runtime.celery.bell import WorkerBell
+from sync_worker.runtime.celery.broker import install_safe_transport
+from sync_worker.runtime.celery.queued import DELIVERY_TASK, QUEUE
+from sync_worker.runtime.local.commands import QUIET
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
+from sync_worker.runtime.local.processes import Processes
+
+pytestmark = [pytest.mark.any_redis, pytest.mark.usefixtures("redis")]
+# A message on its way from the queue into a worker's hands is seen by nobody for a moment.
+MOST_RUNS = 1.05
+
+
+# -- what the broker tells
+
+
+def sync_delivery(inbox_id: int) -> None:
+    """Nobody runs it here."""
+
+
+@pytest.fixture
+def app(redis_server: EmbeddedRedis) -> Iterator[Celery]:
+    install_safe_transport()
+    app = Celery("test", broker=redis_server.url, set_as_current=False)
+    app.conf.update(
+        broker_transport_options={"global_keyprefix": PREFIX},
+        task_default_queue=QUEUE,
+        task_default_exchange_type="direct",
+        task_ignore_result=True,
+    )
+    app.task(sync_delivery, name=DELIVERY_TASK)
+    yield app
+    app.close()
+
+
+def take(redis: Redis, message: bytes, *, seconds_ago: float) -> None:
+    """As a worker takes a message: out of the queue, and into its hands."""
+    held = json.dumps([json.loads(message), QUEUE, QUEUE])
+    tag = f"tag-{seconds_ago}"
+    redis.zadd(f"{PREFIX}unacked_index", {tag: time.time() - seconds_ago})
+    redis.hset(f"{PREFIX}unacked", tag, held)
+
+
+def test_what_waits_or_was_just_taken_is_queued(app: Celery, redis: Redis) -> None:
+    bell = WorkerBell(app)
+    assert bell.queued() == frozenset()
+    bell.ring([1, 2, 3])
+    bell.ring_after_others([4])
+    app.send_task("sync_worker.tasks.sweep")
+    redis.lpush(f"{PREFIX}{QUEUE}", "no json", "[1, 2]", '{"headers": {}}')
+    for seconds_ago in (0.0, 60.0):
+        message = redis.rpop(f"{PREFIX}{QUEUE}")
+        assert isinstance(message, bytes)
+        take(redis, message, seconds_ago=seconds_ago)
+    # 2 has been in somebody's hands for a minute: the ledger knows it, or its worker is dead.
+    assert bell.queued() == {1, 3, 4}
+    redis.flushdb()
+    assert bell.queued() == frozenset()
+
+
+def test_what_goes_after_a_long_queue_may_be_rung_for_anew(app: Celery) -> None:
+    """Its turn may not come while others go first: a ring brings its source's share forward."""
+    bell = WorkerBell(app)
+    first, after = list(range(1, RING_SHARE)), [1000]
+    bell.ring(first)
+    bell.ring_after_others(after)
+    assert bell.queued() == {*first, *after}
+    bell.ring([RING_SHARE])
+    assert bell.queued() == {*first, RING_SHARE}
+
+
+# -- a worker at work
+
+
+@pytest.fixture
+def at(tmp_path: Path, sqlite_url: str, redis_server: EmbeddedRedis) -> Ground:
+    return Ground(tmp_path, redis_server, sqlite_url)
+
+
+def store_old(at: Ground, count: int) -> list[int]:
+    """Ratings that were in the queue for longer than the door's ring is waited for."""
+    ids = store(at, "own-service", count)
+    engine = open_engine(at.database_url)
+    with engine.begin() as connection:
+        old = update(inbox).where(inbox.c.id.in_(ids))
+        connection.execute(old.values(next_attempt_at=inbox.c.next_attempt_at - 60))
+    engine.dispose()
+    Queue(at, [], []).send(DELIVERY_TASK, ids)
+    return ids
+
+
+def work_off(at: Ground, ids: list[int]) -> Counter[str]:
+    """A worker process does; how its runs of the deliveries' task ended, by their first word."""
+    lines: list[str] = []
+    with (
+        Sandbox(SandboxOptions(rate_per_minute=None)) as box,
+        Processes(lambda name, line: lines.append(line), at.folder) as processes,
+    ):
+        box.reviews.faults.latency_ms = 30
+        settings = {**box.settings(), **raised_budgets(at.folder), "WORKER_SLOTS": "4"}
+        settings |= {"SWEEP_SECONDS": "1", "LOG_LEVEL": "INFO", "LOG_FORMAT": "json"}
+        command = ["-m", "celery", "-A", "sync_worker.tasks", "worker", "-Q", "sync,maint", *QUIET]
+        worker = processes.start("worker", command, at.environ(**settings))
+        check_that_all_crossed(at, ids, seconds=60)
+        Queue(at, [worker], lines).wait_until_empty()
+    told = [json.loads(line) for line in lines if '"delivery_processed"' in line]
+    return Counter(str(one["outcome"]).split()[0] for one in told)
+
+
+def test_backlog_is_worked_off_with_one_run_a_delivery(at: Ground) -> None:
+    """Sweeps come and go, by themselves and because the budget refuses some: an empty bucket."""
+    ids = store_old(at, 200)
+    outcomes = work_off(at, ids)
+    assert outcomes["synced"] == len(ids)
+    assert outcomes["rate_limited"] > 0, "the bucket was empty, and the sweeper hurried"
+    assert outcomes.total() <= MOST_RUNS * len(ids), outcomes
+
+
+@pytest.mark.full
+def test_backlog_whose_messages_are_lost_is_rung_for(at: Ground, redis: Redis) -> None:
+    """Redis is wiped with all of them, and the sweeper rings for each, once."""
+    ids = store_old(at, 60)
+    redis.flushall()
+    outcomes = work_off(at, ids)
+    assert outcomes["synced"] == len(ids)
+    assert outcomes.total() <= MOST_RUNS * len(ids) + outcomes["rate_limited"], outcomes
