@@ -13,7 +13,7 @@ from typing import Any
 from sync_worker.core.errors import Conflict, Gone, Transient
 from sync_worker.core.ports.remote import Capabilities, Page
 from sync_worker.core.values import Contact, Draft, EntityRef, Person, Record, Side
-from sync_worker.remotes.http.budget import AccountSlots, CallSlots
+from sync_worker.remotes.http.budget import CallSlots
 from sync_worker.remotes.wix.events import record_of_event
 
 LONGEST_SECONDS = 60.0  # that a call waits for a slot
@@ -31,18 +31,20 @@ class InstantRemote:
         side: Side,
         capabilities: Capabilities,
         latency: float,
-        slots: AccountSlots | None = None,
+        slots: CallSlots | None = None,
     ) -> None:
         self.side, self.capabilities, self._latency = side, capabilities, latency
-        self._slots = slots or AccountSlots(CallSlots(NO_LIMIT))
+        self._slots = slots or CallSlots(NO_LIMIT)
         self._records: dict[str, Record] = {}
         self._numbers = itertools.count(1)
 
     def _pass_time(self) -> None:
-        with self._slots.held(LONGEST_SECONDS) as has_slot:
-            if not has_slot:
-                raise Transient("no slot came free")
+        if not self._slots.take("", LONGEST_SECONDS):
+            raise Transient("no slot came free")
+        try:
             time.sleep(self._latency)
+        finally:
+            self._slots.give_back("")
 
     def reserve_request(self) -> None:
         return

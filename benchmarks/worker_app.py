@@ -16,7 +16,7 @@ from benchmarks.instant import InstantRemote, Nobody
 from sync_worker.core.ports.remote import Capabilities, Connection
 from sync_worker.core.values import Side, Site
 from sync_worker.intake.intake import Intake
-from sync_worker.remotes.http.budget import AccountSlots, CallSlots
+from sync_worker.remotes.http.budget import CallSlots
 from sync_worker.tasks import bell
 from sync_worker.wiring import Monotonic, wiring
 
@@ -39,7 +39,7 @@ def connect(site: Site) -> Connection:
 @lru_cache
 def _connection(connector: str) -> Connection:
     latency = int(connector.split("-")[1]) / 1000
-    slots = AccountSlots(CallSlots(wiring().settings.slots))
+    slots = CallSlots(wiring().settings.slots)
     final, many = Capabilities(delete_is_final=True), Capabilities(many_fields=True)
     remotes = {
         Side.WIX: InstantRemote(Side.WIX, final, latency, slots),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,19 @@ from benchmarks.ground import Ground, raised_budgets
 from benchmarks.queue import check_that_all_crossed, store
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.config import load_settings
+from sync_worker.core.errors import SyncError
 from sync_worker.core.outcome import OutcomeKind
 from sync_worker.ledger.tables import intent
+from sync_worker.remotes.http.authorization import FixedHeaders
+from sync_worker.remotes.http.budget import AccountSlots, CallSlots, NoBudget
+from sync_worker.remotes.http.calls import Call
+from sync_worker.remotes.http.client import RemoteHttp
+from sync_worker.remotes.http.options import HttpOptions
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.telemetry import metrics
 from sync_worker.wiring.sweeps import NoBell
 from sync_worker.wiring.worker import WorkerWiring
+from tests.integration.remote_server import Asked, RemoteServer, Reply
 
 SLOTS, THREADS = 4, 6
 pytestmark = pytest.mark.any_redis
@@ -123,3 +132,62 @@ def test_thread_that_waits_for_a_slot_holds_no_connection(worker: Worker) -> Non
         assert {one.result() for one in outcomes} == {OutcomeKind.SYNCED}
     assert worker.counting.most == SLOTS
     assert metrics.busy_slots() == 0
+
+
+# -- however a call ends
+
+
+def http_of(server: RemoteServer, slots: CallSlots) -> RemoteHttp:
+    return RemoteHttp(
+        server.url,
+        remote="x",
+        authorization=FixedHeaders({}),
+        budget=NoBudget(),
+        options=HttpOptions(allow_private_hosts=True),
+        slots=AccountSlots(slots, "x"),
+    )
+
+
+@pytest.mark.parametrize("reply", [Reply(500), Reply(429), Reply(hangs_up=True), Reply(raw=b"{")])
+def test_slot_is_free_after_a_call_that_fails(server: RemoteServer, reply: Reply) -> None:
+    server.answer = lambda asked: reply
+    slots, call = CallSlots(1), Call("POST", "/", "create", json={})
+    http = http_of(server, slots)
+    for _ in range(2):
+        with suppress(SyncError):
+            http.call(call)
+    assert server.asked
+    assert slots.take("x", 0.0)
+    http.close()
+
+
+def test_slot_is_free_after_a_thread_was_ended_in_its_call(server: RemoteServer) -> None:
+    came, answers, ended = threading.Event(), threading.Event(), list[bool]()
+
+    def answer(asked: Asked) -> Reply:
+        came.set()
+        answers.wait(10.0)
+        return Reply(body={})
+
+    server.answer = answer
+    slots = CallSlots(1)
+    http = http_of(server, slots)
+
+    def call() -> None:
+        with pytest.raises(SystemExit):
+            http.call(Call("GET", "/", "get"))
+        ended.append(True)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    assert came.wait(10.0)
+    assert not slots.take("x", 0.0)
+    assert thread.ident is not None
+    # Python ends it at its next step, which comes after the answer.
+    ident, error = ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, error)
+    answers.set()
+    thread.join(10.0)
+    assert ended
+    assert slots.take("x", 0.0)
+    http.close()

@@ -9,8 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -140,8 +139,11 @@ class CallSlots:
         If so, ``give_back`` comes after it.
         """
         with self._turn:
+            # On most days one is free.
             if self._count < self._slots:
-                self._give(account)
+                self._in_use[account] += 1
+                self._count += 1
+                self._tell(self._count)
                 return True
             if seconds <= 0:
                 return False
@@ -174,16 +176,11 @@ class CallSlots:
             if self._waiting:
                 following = self._whose_turn()
                 self._waiting.remove(following)
+                self._in_use[following.account] += 1
+                self._count += 1
                 following.has_slot = True
-                self._give(following.account)
                 following.told.set()
-            else:
-                self._tell(self._count)
-
-    def _give(self, account: str) -> None:
-        self._in_use[account] += 1
-        self._count += 1
-        self._tell(self._count)
+            self._tell(self._count)
 
     def _whose_turn(self) -> _Waiting:
         for one in self._waiting:
@@ -194,18 +191,7 @@ class CallSlots:
 
 @dataclass(frozen=True, slots=True)
 class AccountSlots:
-    """The slots of a process as the calls of one account take them."""
+    """The slots of a process, and the account whose calls take them."""
 
     slots: CallSlots
     account: str = ""
-
-    @contextmanager
-    def held(self, seconds: float) -> Iterator[bool]:
-        """One slot within so many seconds, given back whatever comes; or False, and none."""
-        if not self.slots.take(self.account, seconds):
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            self.slots.give_back(self.account)

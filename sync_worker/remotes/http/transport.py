@@ -73,7 +73,8 @@ class Transport:
         self._base_url = base_url.rstrip("/") + "/"
         self._base = urlsplit(base_url)
         self._hosts = options.allowed_hosts | {self._base.hostname or ""}
-        self._options, self._reader, self._outage, self._slots = options, reader, outage, slots
+        self._options, self._reader, self._outage = options, reader, outage
+        self._slots, self._account = slots.slots, slots.account
         self._authorities = own_authorities()
         self._lanes = BoundedSemaphore(options.lanes)
         # Without a session of requests: that one keeps cookies, and reads each redirect whole.
@@ -127,10 +128,12 @@ class Transport:
             raise self._no_room(call)
         try:
             # The lane first: who waits for one must not keep a slot from the other remotes.
-            with self._slots.held(until - time.monotonic()) as has_slot:
-                if not has_slot:
-                    raise self._no_room(call)
+            if not self._slots.take(self._account, until - time.monotonic()):
+                raise self._no_room(call)
+            try:
                 yield
+            finally:
+                self._slots.give_back(self._account)
         finally:
             self._lanes.release()
 
