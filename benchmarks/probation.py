@@ -24,7 +24,7 @@ from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.runtime.local.commands import QUIET
 from sync_worker.runtime.local.processes import Processes
 
-ALL, AFFINITY = "all of them", "cpu-affinity"
+ALL = "all of them"
 RATING, NOTHING = "rating", "task of nothing"
 SLOTS = 8
 STAY_SECONDS = 8.0  # a worker that has survived a message for so long has survived it
@@ -110,7 +110,7 @@ class Variant:
 
 
 def _worker_turns(size: Size) -> list[Turns]:
-    measured = [Workaround.KEPT_CLIENT, Workaround.GATHERED_EVENTS, AFFINITY]
+    measured = [Workaround.KEPT_CLIENT, Workaround.GATHERED_EVENTS]
     turns = [Turns(str(name), per) for per in (RATING, NOTHING) for name in measured]
     with ExitStack() as stack:
         box = stack.enter_context(Sandbox(SandboxOptions(rate_per_minute=None)))
@@ -146,7 +146,6 @@ def _a_worker(at: Ground, without: str, settings: Mapping[str, str]) -> Iterator
     environ = at.environ(
         WORKER_SLOTS=str(SLOTS),
         SWEEP_SECONDS="3600",
-        WORKER_ONE_CORE=str(without != AFFINITY),
         PROBATION_WITHOUT=removed,
         **settings,
     )

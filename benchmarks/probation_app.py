@@ -14,7 +14,7 @@ from sync_worker.tasks import app
 
 
 class Workaround(StrEnum):
-    """What reaches into a library; the CPU affinity has a setting of its own."""
+    """What reaches into a library."""
 
     KEPT_CLIENT = "kept-client"
     DROPPED_NO_JSON = "dropped-no-json"

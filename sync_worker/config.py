@@ -52,6 +52,8 @@ OF_COMPOSE = (
     "CONSOLE_HOST_IP",
     "CONSOLE_HOST_PORT",
 )
+# Set in somebody's environment, they do nothing any more; `doctor` says so.
+RETIRED = ("WORKER_ONE_CORE",)
 # They go out with calls, in headers, forms and addresses.
 SENT = ("WIX_APP_ID", "WIX_APP_SECRET", "WIX_API_KEY", "WIX_SITE_ID", "WIX_API_BASE_URL")
 WIX_URL = "https://www.wixapis.com"
@@ -105,7 +107,6 @@ class Settings(BaseModel):
     bad_signatures_per_minute: int = Field(default=30, ge=1)
     worker_slots: int = Field(default=0, ge=0)  # 0: 8 on SQLite, 16 on PostgreSQL
     worker_concurrency: int = Field(default=0, ge=0)  # the older name; 0: not set
-    worker_one_core: bool = True
     delivery_cpu_seconds: float = Field(default=2.0, gt=0)
     sweep_seconds: float = Field(default=5.0, gt=0)
     hook_check_seconds: float = Field(default=900.0, gt=0)
@@ -271,6 +272,7 @@ def known_names() -> set[str]:
         *(name.upper() for name in Settings.model_fields),
         *(f"{name}_FILE" for name in SECRETS),
         *OF_COMPOSE,
+        *RETIRED,
     }
 
 

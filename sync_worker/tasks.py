@@ -326,7 +326,6 @@ def _signal_parts() -> SignalParts:
         slots=settings.slots,
         metrics_bind=settings.metrics_bind,
         metrics_token=token.get_secret_value() if token is not None else None,
-        is_on_one_core=settings.worker_one_core,
         heartbeats=parts.heartbeats,
         remotes=lambda: parts.remote_names,
     )

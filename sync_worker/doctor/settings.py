@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from sync_worker.config import Settings, misspelt_names
+from sync_worker.config import RETIRED, Settings, misspelt_names
 from sync_worker.doctor.check import Check, bad, note, ok
 from sync_worker.manifest.check import weak_gone_rules
 from sync_worker.wiring import Wiring
@@ -29,7 +29,7 @@ def check_settings(wiring: Wiring) -> Iterator[Check]:
     else:
         yield ok("settings", f"app {settings.wix_app_id}, Wix at {settings.wix_api_base_url}")
     yield from _unknown_names(environ)
-    yield from _older_names(settings)
+    yield from _older_names(settings, environ)
 
 
 def check_connectors(wiring: Wiring) -> Iterator[Check]:
@@ -56,8 +56,11 @@ def _unknown_names(environ: Mapping[str, str]) -> Iterator[Check]:
         )
 
 
-def _older_names(settings: Settings) -> Iterator[Check]:
-    """Where both names are set somebody may wonder which counts."""
+def _older_names(settings: Settings, environ: Mapping[str, str]) -> Iterator[Check]:
+    """What somebody may wonder about: which of two names counts, and what does nothing now."""
+    for name in RETIRED:
+        if environ.get(name):
+            yield note("settings", f"{name} does nothing any more", f"remove {name}")
     if settings.worker_slots and settings.worker_concurrency:
         yield note(
             "settings",

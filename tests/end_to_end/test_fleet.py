@@ -258,7 +258,6 @@ def test_fleet_starts_serves_tells_and_stops_as_the_compose_file_says(fleet: Fle
     start(fleet)
     take_a_delivery_to_its_end(fleet)
     told = figures_for_the_token_alone(fleet)
-    assert_worker_keeps_to_one_core(fleet)
     assert_flower_may_only_look(fleet)
     assert_redis_refuses_the_rest(fleet)
 
@@ -328,13 +327,6 @@ def figures_for_the_token_alone(fleet: Fleet) -> str:
     assert requests.get(fleet.url("8700", "/metrics"), timeout=5).status_code == 404
     assert requests.get(fleet.url("9700", "/metrics"), timeout=5).status_code == 404
     return told
-
-
-def assert_worker_keeps_to_one_core(fleet: Fleet) -> None:
-    """The worker's threads do, where they have a choice."""
-    (worker,) = (one.process.pid for one in fleet.processes.children if one.name == "worker")
-    threads = [int(one.name) for one in Path(f"/proc/{worker}/task").iterdir()]
-    assert len({core for one in threads for core in os.sched_getaffinity(one)}) == 1
 
 
 def assert_flower_may_only_look(fleet: Fleet) -> None:

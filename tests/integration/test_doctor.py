@@ -176,6 +176,12 @@ def test_older_name_beside_the_new_one_is_noted(ask: Ask) -> None:
     assert found["settings"].next_step == "remove WORKER_CONCURRENCY"
 
 
+def test_setting_that_does_nothing_any_more_is_noted(ask: Ask) -> None:
+    found: Any = ask(WORKER_ONE_CORE="true")
+    assert found["settings"].what == "WORKER_ONE_CORE does nothing any more"
+    assert found["settings"].next_step == "remove WORKER_ONE_CORE"
+
+
 def test_wix_that_is_down_is_told_in_words(ask: Ask, box: Sandbox) -> None:
     box.wix.faults.set("unavailable", chance=1.0)
     check = ask()["wix 11111111 token"]

@@ -226,12 +226,3 @@ def test_benchmark_runs_a_worker_without_the_workarounds(
     done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) == len(Workaround) - len(removed)
-
-
-# -- sync_worker/runtime/cpu_affinity.py ------------------------------------------------------
-
-
-def test_python_runs_one_thread_of_a_process_at_a_time() -> None:
-    """Made for CPython 3.11 to 3.13; without that lock a worker has to use every core."""
-    has_lock: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
-    assert has_lock(), "sync_worker/runtime/cpu_affinity.py would take cores from this Python"

@@ -23,7 +23,6 @@ from prometheus_client.registry import Collector
 
 from sync_worker.runtime.celery.sweep_timer import SweepTimer
 from sync_worker.runtime.celery.worker_signs import Signs, WorkerSigns
-from sync_worker.runtime.cpu_affinity import CpuAffinity, cpu_affinity
 from sync_worker.telemetry import metrics
 from sync_worker.telemetry.exposition import serve_metrics
 from sync_worker.telemetry.logs import set_up_logs, warn_of_misspelt
@@ -51,7 +50,6 @@ class SignalParts:
     slots: int
     metrics_bind: str
     metrics_token: str | None
-    is_on_one_core: bool
     heartbeats: Signs
     remotes: Callable[[], Sequence[str]]
 
@@ -62,7 +60,6 @@ class WorkerSignals:
     def __init__(self, parts: Callable[[], SignalParts]) -> None:
         self._parts = parts
         self._timer: SweepTimer | None = None
-        self._core: CpuAffinity | None = None
         self._stop_metrics: Callable[[], None] | None = None
         self._signs: WorkerSigns | None = None
 
@@ -75,7 +72,6 @@ class WorkerSignals:
         worker_ready.connect(self._start_signs, weak=False)
         worker_shutting_down.connect(self._stop_aside, weak=False)
         heartbeat_sent.connect(self._show_that_the_worker_lives, weak=False)
-        heartbeat_sent.connect(self._look_for_a_better_core, weak=False)
         beat_init.connect(self._watch_the_scheduler, weak=False)
         task_prerun.connect(_bind_log, weak=False)
         task_postrun.connect(_unbind_log, weak=False)
@@ -97,10 +93,7 @@ class WorkerSignals:
 
     def _prepare(self, **_: Any) -> None:
         """Open the ledger (and bring it to the newest schema) before the first task comes."""
-        parts = self._parts()
-        parts.prepare()
-        if parts.is_on_one_core:
-            self._core = cpu_affinity()
+        self._parts().prepare()
 
     def _start_sweeping(self, **_: Any) -> None:
         parts = self._parts()
@@ -141,16 +134,6 @@ class WorkerSignals:
     def _show_that_the_worker_lives(self, **_: Any) -> None:
         """The consumer's own loop sends heartbeats: one that has stopped to consume sends none."""
         self._parts().show_sign("worker")
-
-    def _look_for_a_better_core(self, **_: Any) -> None:
-        """Where the system no longer lets us, the process stays as it is."""
-        if self._core is None:
-            return
-        try:
-            self._core.look()
-        except OSError as error:
-            self._core = None
-            log.warning("core_kept", error=error.strerror)
 
     def _watch_the_scheduler(self, **_: Any) -> None:
         after_task_publish.connect(self._show_that_the_scheduler_lives, weak=False)
