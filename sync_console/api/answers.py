@@ -192,12 +192,16 @@ class Runs(Paged):
 
 @dataclass(frozen=True, slots=True)
 class RunsOfSite(Paged):
-    """``last_whole``: the last comparison that came to its end; ``under_way``: the open one."""
+    """``last_whole``: the last comparison that came to its end; ``under_way``: the open one.
+
+    ``braked_deletes``: how many deletes are held as more than usual.
+    """
 
     runs: Sequence[ComparedRun]
     last_whole: ComparedRun | None
     under_way: ComparedRun | None
     why_not: str
+    braked_deletes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 
 from sync_console.api.asked import MAX_NUMBER, After, Because, Nothing, OfSite, Word
 from sync_worker.services.accounts.forms import MAX_VALUE
+from sync_worker.services.comparing import MAX_DELETES
 from sync_worker.services.onboarding.steps import Step
 
 Version = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
@@ -79,6 +80,12 @@ class WhichRuns(OfSite):
 
 class AfterRun(Nothing):
     after: After | None = None
+
+
+class Compare(Because):
+    """``allow_deletes``: so many deletes are right, for a day: as many as the brake holds now."""
+
+    allow_deletes: Annotated[int, Field(ge=1, le=MAX_DELETES)] | None = None
 
 
 class Invited(Nothing):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from flask import g
 
 from sync_console.api import answers
-from sync_console.api.asked import Because
-from sync_console.api.asked_of_sites import AfterRun, WhichRuns
+from sync_console.api.asked_of_sites import AfterRun, Compare, WhichRuns
 from sync_console.api.endpoints import behind, get, post
 from sync_console.api.sites import SITE
 from sync_console.api.theirs import known_site, site_meant
@@ -38,7 +37,12 @@ def site_comparisons(asked: AfterRun, site_id: int) -> answers.RunsOfSite:
     known_site(site_id)
     found = parts().comparing.of_site(g.who, site_id, asked.after)
     return answers.RunsOfSite(
-        found.page.runs, found.last, found.open, found.why_not, **behind(found.page.before)
+        found.page.runs,
+        found.last,
+        found.open,
+        found.why_not,
+        found.braked_deletes,
+        **behind(found.page.before),
     )
 
 
@@ -49,8 +53,12 @@ def site_comparisons_look(_: object, site_id: int) -> answers.Sentence:
     return answers.Sentence(parts().comparing.dry_run(g.who, site_id))
 
 
-@post(f"{SITE}/comparisons/run", Right.COMPARE, Because)
-def site_comparisons_run(asked: Because, site_id: int) -> answers.Sentence:
-    """The workers compare both sides whole and bring them in step."""
+@post(f"{SITE}/comparisons/run", Right.COMPARE, Compare)
+def site_comparisons_run(asked: Compare, site_id: int) -> answers.Sentence:
+    """The workers compare both sides whole and bring them in step.
+
+    ``allow_deletes`` has to be what ``braked_deletes`` of the site's comparisons says: else 409.
+    """
     known_site(site_id)
-    return answers.Sentence(parts().comparing.run(g.who, site_id, asked.why.strip()))
+    why, allowed = asked.why.strip(), asked.allow_deletes
+    return answers.Sentence(parts().comparing.run(g.who, site_id, why, allow_deletes=allowed))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,9 +57,14 @@ def user_name() -> str:
         return f"user {os.getuid()}"
 
 
+def actor() -> str:
+    """The same for audit and history: no user of the console is called so."""
+    return f"cli:{user_name()}@{socket.gethostname()}"[:128]
+
+
 def whoever() -> Who:
     """The same for services: whoever has a shell on the machine may do everything."""
-    return Who(user_name(), Role.ADMIN)
+    return Who(actor(), Role.ADMIN)
 
 
 def example(text: str) -> Callable[[Any], Any]:

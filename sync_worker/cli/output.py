@@ -71,9 +71,14 @@ class WordsTable(Table):
         super().add_row(*(Text(for_people(str(cell))) for cell in cells), **options)
 
 
+def document_of(value: Any) -> dict[str, Any]:
+    """A value of ours by the names of its fields, as the API answers it."""
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return document_of(value)
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, set | frozenset | tuple):

@@ -8,7 +8,7 @@ from datetime import datetime
 import click
 
 from sync_worker.cli.options import JSON, PAGE_AFTER, Moment, the_site, whoever
-from sync_worker.cli.output import STAMP, print_json, print_table, say
+from sync_worker.cli.output import STAMP, document_of, print_json, print_table, say
 from sync_worker.services.ratings.search import RatingFilter, Standing
 from sync_worker.services.ratings.values import DeliveryFound, Found, RatingFound
 from sync_worker.wiring import wiring
@@ -58,12 +58,18 @@ def search(
         return
     found = service.find(whoever(), word, which, after or None)
     if as_json:
-        print_json(found)
+        following = {"next_after": found.after, "next": _next_page(found.after)}
+        print_json({**document_of(found), **following})
     else:
         _print(found)
     if not (found.ratings or found.deliveries):
         say(f"nothing is found for {word!r}" if word else "nothing is found", err=True)
         raise SystemExit(1)
+
+
+def _next_page(after: int | None) -> str | None:
+    """What lists the next page, with the same word and filters; ``None``: there is none."""
+    return None if after is None else f"--after {after}"
 
 
 def _print(found: Found) -> None:

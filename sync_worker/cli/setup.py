@@ -26,7 +26,7 @@ from sync_worker.cli.map.entity_proposal import (
     live_catalogue,
     save_entity_proposal,
 )
-from sync_worker.cli.options import EXISTING_FILE, JSON, WIX_API, WIX_KINDS, user_name
+from sync_worker.cli.options import EXISTING_FILE, JSON, WIX_API, WIX_KINDS, actor
 from sync_worker.cli.output import field_words, print_json, print_problems, say
 from sync_worker.core.errors import Misconfigured, NoLedger, SyncError
 from sync_worker.core.values import Side, Site, UnknownEntity, WixKind
@@ -253,7 +253,7 @@ def _entities(site: Site) -> None:
         case "file":
             _save_file(click.prompt("File", type=EXISTING_FILE), site)
         case "same-id":
-            wiring().admin.sites.set_policy(site.id, {"unknown_entity": "same_id"}, user_name())
+            wiring().admin.sites.set_policy(site.id, {"unknown_entity": "same_id"}, actor())
             click.echo(
                 f"equal ids will be mapped by themselves, in {site.policy.same_id_namespace}/",
                 nl=False,
@@ -299,7 +299,7 @@ def _save_file(file: Path, site: Site) -> None:
     admin = wiring().admin.mappings
 
     def save() -> str:
-        done = admin.import_entities(site, read_entities(file).rows, user_name())
+        done = admin.import_entities(site, read_entities(file).rows, actor())
         return f"{done.added} added"
 
     _saved(save)
@@ -326,7 +326,7 @@ def _contacts(site: Site) -> None:
     except SyncError as error:
         say(f"not now: {error}; later: ratings-sync map contacts match", err=True, fg="red")
         return
-    done = wiring().admin.mappings.import_contacts(site, proposal.certain, user_name())
+    done = wiring().admin.mappings.import_contacts(site, proposal.certain, actor())
     save_doubtful(proposal, DOUBTFUL_CONTACTS)
     where = (
         f", {len(proposal.doubtful)} doubtful in {DOUBTFUL_CONTACTS}" if proposal.doubtful else ""
@@ -344,7 +344,7 @@ def _fields(site: Site) -> None:
     admin = wiring().admin.fields
 
     def save() -> str:
-        done = admin.import_fields(site, read_fields(file).rows, user_name())
+        done = admin.import_fields(site, read_fields(file).rows, actor())
         return f"{done.changed} changed"
 
     _saved(save)

@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from sync_worker.cli.options import JSON, PAGE_AFTER, SITE, WHY, WIX_API, user_name, whoever
+from sync_worker.cli.options import JSON, PAGE_AFTER, SITE, WHY, WIX_API, actor, whoever
 from sync_worker.cli.output import field_words, print_json, say
 from sync_worker.cli.site_history import site_history
 from sync_worker.cli.site_rest import pause, resume
 from sync_worker.cli.site_set import change_wix_api, take_over
 from sync_worker.core.errors import Misconfigured
-from sync_worker.core.values import AccountState, Side, Site, SiteState, WixKind
+from sync_worker.core.values import AccountState, Policy, Side, Site, SiteState, WixKind
 from sync_worker.ledger.administration.site_pages import SiteFilter, SiteRow
 from sync_worker.manifest.default_field import default_field
 from sync_worker.manifest.manifest import Manifest
@@ -228,7 +228,8 @@ def set_site(
 @click.argument("policies", nargs=-1, required=True, metavar="NAME=CHOICE...")
 @SITE
 @WHY
-def set_policy(policies: Sequence[str], site_name: str | None, why: str) -> None:
+@JSON
+def set_policy(policies: Sequence[str], site_name: str | None, why: str, as_json: bool) -> None:
     """Change decisions of a site; without a site of that name nothing changes.
 
     \b
@@ -237,6 +238,10 @@ def set_policy(policies: Sequence[str], site_name: str | None, why: str) -> None
     admin = wiring().admin
     found = admin.sites.find(site_name)
     changed = Policies(admin).change(whoever(), found.id, _policies(policies), why)
+    if as_json:
+        answers = {name: getattr(changed.policy, name) for name in Policy.CHOICES}
+        print_json({"site_id": changed.id, "policies": answers})
+        return
     click.echo(f"site {changed.id}: {_differing(changed) or 'all policies at their defaults'}")
 
 
@@ -283,7 +288,7 @@ def remove(site_name: str | None, why: str, yes: bool) -> None:
 def _set_state(site_name: str | None, state: SiteState, why: str) -> None:
     admin = wiring().admin
     found = admin.sites.find(site_name)
-    released = admin.sites.set_state(found.id, state, user_name(), why)
+    released = admin.sites.set_state(found.id, state, actor(), why)
     now = admin.sites.find(str(found.id)).state
     click.echo(
         f"site {found.id}: {now}" + (f", {len(released)} deliveries released" if released else "")

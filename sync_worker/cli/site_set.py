@@ -7,7 +7,7 @@ import time
 import click
 
 from sync_worker.cli.asking import agree
-from sync_worker.cli.options import user_name
+from sync_worker.cli.options import actor
 from sync_worker.cli.output import field_words
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Site, SiteState, WixKind
@@ -89,7 +89,7 @@ def _changed(found: Site, kind: WixKind) -> Changed:
     after, why = found.state, f"for the change to wix_api={kind}"
     if found.is_at_work:
         after = SiteState.RECOVERY
-        admin.sites.set_state(found.id, SiteState.PAUSED, user_name(), why)
+        admin.sites.set_state(found.id, SiteState.PAUSED, actor(), why)
     try:
         time.sleep(HEARD_SECONDS)
         wait_for(
@@ -101,8 +101,8 @@ def _changed(found: Site, kind: WixKind) -> Changed:
     except BaseException:
         # As it was, but for whoever paused it meanwhile.
         if found.is_at_work:
-            admin.sites.set_state(found.id, found.state, user_name(), why)
+            admin.sites.set_state(found.id, found.state, actor(), why)
         raise
     if found.is_at_work:
-        admin.sites.set_state(found.id, after, user_name(), why)
+        admin.sites.set_state(found.id, after, actor(), why)
     return done

@@ -115,11 +115,12 @@ class Engine:
         ]
         return next((one for one in outcomes if one.kind is OutcomeKind.HELD), finished.outcome)
 
-    def run_of(self, run: LeasedLink) -> LinkRun:
-        """The work under a lease. Raises Misconfigured."""
+    def run_of(self, run: LeasedLink, importer: str = "") -> LinkRun:
+        """The work under a lease; ``importer``: as View has it. Raises Misconfigured."""
         connection, ledger = self.connect(run.site), self.ledger
         remotes = connection.remotes
-        view = View(run, {side: remote.capabilities for side, remote in remotes.items()})
+        capabilities = {side: remote.capabilities for side, remote in remotes.items()}
+        view = View(run, capabilities, importer)
         keeper = LeaseKeeper(ledger.links, run.lease, self.clock, self.cpu_until)
         reading = Reading(view, remotes, ledger.directory, keeper)
         moves = Moves(view, reading, ledger, self.keys)

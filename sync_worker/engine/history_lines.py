@@ -24,6 +24,8 @@ from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.moderation.standing import is_rejected_now
 from sync_worker.engine.view import View, is_lost
 
+IMPORTED = "import"  # why a row of a file is written
+
 
 def lines_for_write(
     view: View,
@@ -60,6 +62,8 @@ def lines_for_write(
             line = replace(line, loser=before, loser_side=side)
         if view.holds.decided is not None:
             line = by_person(view.holds.decided, line)
+        elif line.reason == IMPORTED:
+            line = replace(line, actor=view.importer)
         lines.append(line)
     return lines + lines_for_revision_gap(intent, known)
 

@@ -46,20 +46,21 @@ HOUR_SECONDS = 3600.0
 class View:
     """Both sides of one link during one run. Only its own methods change it.
 
-    ``carried``: the ratings and words that are kept in step; ``fields``: those of ratings.
-    ``memory``: the records with their seen revisions, and ``bases``, by attribute: as committed,
-    or about to be. ``record_views``: the records as they are now, as far as this run knows.
-    ``slot_by_delivery``: what each delivery spoke of. ``closings``: deliveries that told nothing
-    new. ``history``: edits found to be lost, for the next commit. ``erases``: a privacy request
-    removes this opinion everywhere. ``shadowed``: records found to stand behind the synced one.
-    ``let_in``: records of guests that a person has let go on. ``losers``: living records that have
-    to go, as after a merge of contacts another one is the person's. ``looked_up``: sides searched.
-    ``write_count``: writes that succeeded. ``unmatched``: attributes of which a remote returned
-    something else than we wrote; ``unseen``: slots of them that may show an edit: not seen yet.
+    ``importer``: who imports the row of a file in hand. ``carried``: the ratings and words kept in
+    step; ``fields``: those of ratings. ``memory``: the records with their seen revisions, and
+    ``bases``, by attribute: as committed, or about to be. ``record_views``: the records as they are
+    now, as far as known. ``slot_by_delivery``: what each delivery spoke of. ``closings``: those
+    that told nothing new. ``history``: edits found to be lost, for the next commit. ``erases``: a
+    privacy request removes this opinion everywhere. ``shadowed``: records behind the synced one.
+    ``let_in``: records of guests that a person let go on. ``losers``: living records that have to
+    go, as after a merge another one is the person's. ``looked_up``: sides searched. ``unmatched``:
+    attributes that came back as something else than we wrote; ``unseen``: slots of them that may
+    show an edit: not seen yet. ``write_count``: writes that succeeded.
     """
 
     run: LeasedLink
     capabilities: Mapping[Side, Capabilities]
+    importer: str = ""
     carried: Carried = field(init=False)
     fields: Mapping[str, FieldMap] = field(init=False)
     memory: dict[Slot, Known] = field(init=False)
@@ -81,11 +82,10 @@ class View:
     departures: Departures = field(default_factory=Departures)
 
     def __post_init__(self) -> None:
-        link = self.run.link
         self.carried = carried_of(self.run.site, self.capabilities)
         self.fields = self.carried.fields
-        self.memory = dict(link.records)
-        self.bases = self.carried.first_bases(link.bases)
+        self.memory = dict(self.run.link.records)
+        self.bases = self.carried.first_bases(self.run.link.bases)
         self.record_views = {
             slot: remembered(slot, self.memory.get(slot), self.bases, self.carried)
             for slot in self.carried.in_slot

@@ -62,7 +62,7 @@ def _begin(importer: Importer, key: RatingKey, rating: RatingRow, connection: Co
     # Another worker has this rating in hand.
     if leased is None:
         return _Begun()
-    work, is_left = ImportRun(engine.run_of(leased), rating), False
+    work, is_left = ImportRun(engine.run_of(leased, importer.actor), rating), False
     # Whatever else goes wrong here, its own import meets it again.
     with suppress(Exception):
         try:

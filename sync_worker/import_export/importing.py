@@ -34,6 +34,7 @@ from sync_worker.core.values import (
     Value,
 )
 from sync_worker.engine.engine import Engine
+from sync_worker.engine.history_lines import IMPORTED
 from sync_worker.engine.link_plan import SlotWrite, Told
 from sync_worker.engine.link_run import LinkRun
 from sync_worker.engine.next_step import must_look_first
@@ -143,7 +144,7 @@ class ImportRun:
         write = SlotWrite(
             slot,
             Operation.CREATE,
-            {part: Write(Side.WIX, new, "import") for part, new in values.items()},
+            {part: Write(Side.WIX, new, IMPORTED) for part, new in values.items()},
             values,
             Told(words, self.row.name, self.row.written_at, self.row.media),
         )
@@ -209,13 +210,15 @@ class ImportRun:
 class Importer:
     """Imports ratings into one site.
 
-    ``_begun``: keys whose rating it has created on Wix, before the other side asked to wait.
+    ``actor``: who has the file imported, for the history. ``_begun``: keys whose rating it has
+    created on Wix, before the other side asked to wait.
     ``starts``: those that were created together.
     """
 
     engine: Engine
     connection: Connection
     site: Site
+    actor: str = ""
     _begun: set[RatingKey] = field(default_factory=set)
     starts: dict[RatingKey, HeadStart] = field(default_factory=dict)
 
@@ -308,7 +311,7 @@ class Importer:
         start = self.starts.pop(key, None)
         if start is not None:
             self._begun.add(key)
-        work = ImportRun(self.engine.run_of(leased), rating, start)
+        work = ImportRun(self.engine.run_of(leased, self.actor), rating, start)
         try:
             work.run_until_in_step()
         except SyncError as error:

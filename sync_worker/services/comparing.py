@@ -11,11 +11,16 @@ from sync_worker.core.values import Site, SiteState
 from sync_worker.ledger.accounts.audit import SqlAudit
 from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.ledger.console.compared import ComparedPage, ComparedRun, SqlCompared
+from sync_worker.ledger.console.held_counts import MAX_COUNTED, SqlHeldCounts
+from sync_worker.ledger.console.held_filter import HeldFilter
 from sync_worker.ledger.sweeps import SqlSweeps
+from sync_worker.services.access.forms import ChangedMeanwhile
 from sync_worker.services.access.who import NotThere, Right, Who
 
 BUSY = "the site is being compared already: what it finds stands here, live"
 MAX_WHY = 256
+MAX_DELETES = 1_000_000
+BRAKE = "delete_brake"
 
 __all__ = ["Busy", "Compared", "ComparedPage", "ComparedRun", "Comparing"]
 
@@ -33,12 +38,16 @@ class Asking(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """``last``: the last whole comparison; ``open``: the one that is under way."""
+    """``last``: the last whole comparison; ``open``: the one that is under way.
+
+    ``braked_deletes``: how many deletes the brake holds; no more than 1,000 are counted.
+    """
 
     page: ComparedPage
     last: ComparedRun | None
     open: ComparedRun | None
     why_not: str
+    braked_deletes: int
 
 
 class Comparing:
@@ -48,6 +57,7 @@ class Comparing:
         self._admin, self._sweeps, self._asking = admin, sweeps, asking
         self._compared = SqlCompared(admin.transactions)
         self._audit = SqlAudit(admin.transactions)
+        self._counts = SqlHeldCounts(admin.transactions)
 
     def everywhere(self, who: Who, before: int | None = None) -> ComparedPage:
         """Of all sites; for whoever sees more than one."""
@@ -65,8 +75,8 @@ class Comparing:
         who.check(Right.LOOK, site_id)
         page = self._compared.of_site(site_id, before)
         under_way = next((one for one in page.runs if one.is_open), None)
-        why_not = _why_not(self._site(site_id))
-        return Compared(page, self._compared.last_whole(site_id), under_way, why_not)
+        why_not, last = _why_not(self._site(site_id)), self._compared.last_whole(site_id)
+        return Compared(page, last, under_way, why_not, self._braked(site_id))
 
     def dry_run(self, who: Who, site_id: int) -> str:
         """A worker compares both sides and says what it would do; nothing is written."""
@@ -77,8 +87,14 @@ class Comparing:
         self._audit.add(who.name, "compare.dry_run", site_id=site_id)
         return "A worker looks at both sides now, and writes nothing; what it finds stands here."
 
-    def run(self, who: Who, site_id: int, why: str = "") -> str:
-        """Both sides are compared whole and brought in step, by the workers."""
+    def run(
+        self, who: Who, site_id: int, why: str = "", *, allow_deletes: int | None = None
+    ) -> str:
+        """Both sides are compared whole and brought in step, by the workers.
+
+        ``allow_deletes``: so many as the brake holds are right, and go on. Raises ChangedMeanwhile
+        where it holds another number of them by now.
+        """
         who.check(Right.COMPARE, site_id)
         site = self._site(site_id)
         _refuse_at_rest(site)
@@ -86,12 +102,30 @@ class Comparing:
             raise Misconfigured(
                 f"site {site_id} is in recovery: look first, with a dry run, then resume the site"
             )
+        braked = self._braked(site_id)
+        # Of more than are counted, whoever allows them has counted themselves.
+        is_seen = allow_deletes == braked or (allow_deletes or 0) > braked == MAX_COUNTED
+        if allow_deletes is not None and not is_seen:
+            raise ChangedMeanwhile(
+                f"The brake holds {braked} deletes now, not {allow_deletes}: look at them again."
+                " Nothing was done."
+            )
         sweep = self._sweeps.begin(site_id, RunKind.SWEEP)
         if sweep is None:
             raise Busy(BUSY)
+        if allow_deletes is not None:
+            self._let_deletes_go(who, site, allow_deletes)
         self._sweeps.hand_to_workers(sweep)
         self._audit.add(who.name, "compare.run", site_id=site_id, why=why[:MAX_WHY])
         return "The workers compare both sides now, and bring them in step."
+
+    def _let_deletes_go(self, who: Who, site: Site, count: int) -> None:
+        self._sweeps.allow_deletes(site.id, count, who.name)
+        # The doorbell is the sweeper's: within seconds.
+        self._admin.held.release(HeldFilter(reason=BRAKE, site=site), who.name)
+
+    def _braked(self, site_id: int) -> int:
+        return self._counts.by_reason(self._site(site_id), [BRAKE]).get(BRAKE, 0)
 
     def _refuse_busy(self, site_id: int) -> None:
         if any(one.is_open for one in self._compared.of_site(site_id, None).runs):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 
@@ -134,8 +135,9 @@ def test_history_of_a_site_says_who_paused_it_and_why(site: Shell) -> None:
     site.environ["SUDO_USER"] = "grace"
     site.good("site", "pause", "--why", "a sale begins")
     (entry,) = json.loads(site.good("site", "history", "--json"))["changes"]
-    assert (entry["actor"], entry["what"], entry["why"]) == ("grace", "site.pause", "a sale begins")
-    assert "grace  site.pause  state (a sale begins)" in site.good("site", "history")
+    grace = f"cli:grace@{socket.gethostname()}"
+    assert (entry["actor"], entry["what"], entry["why"]) == (grace, "site.pause", "a sale begins")
+    assert f"{grace}  site.pause  state (a sale begins)" in site.good("site", "history")
 
 
 SETTINGS: dict[str, tuple[dict[str, str], str]] = {

@@ -5,6 +5,7 @@ they are now.
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,7 +16,7 @@ import pytest
 from redis import Redis
 
 from sync_sandbox.server import Sandbox, SandboxOptions
-from sync_worker.cli.options import user_name
+from sync_worker.cli.options import actor
 from sync_worker.config import load_settings
 from sync_worker.core.outcome import OutcomeKind
 from sync_worker.core.values import Change, NewDelivery, Side
@@ -95,7 +96,7 @@ def test_dropped_delivery_is_over_and_its_reason_is_in_the_history(site: Shell) 
     (line,) = json.loads(site.good("history", "rating-1", "--json"))
     assert (line["what"], line["reason"]) == (
         "drop",
-        f"anonymous_visitor: visitors stay on Wix, by {user_name()}",
+        f"anonymous_visitor: visitors stay on Wix, by {actor()}",
     )
     assert line["inbox_id"] == first
     assert json.loads(site.good("replay", str(first), "--json"))["replayed"] == [first], (
@@ -109,11 +110,12 @@ def test_who_replayed_what_and_when_is_in_the_history_once(site: Shell) -> None:
     for _ in range(2):
         site.run("replay", str(first))
     (line,) = json.loads(site.good("history", "rating-1", "--json"))
+    grace = f"cli:grace@{socket.gethostname()}"
     assert (line["what"], line["reason"], line["inbox_id"], line["actor"]) == (
         "replay",
-        "refused, by grace",
+        f"refused, by {grace}",
         first,
-        "grace",
+        grace,
     )
     assert "grace" in site.good("history", "rating-1").splitlines()[-1].split("refused, by")[1]
     assert time.time() - 60 < datetime.fromisoformat(line["at"]).timestamp() <= time.time()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from sync_worker.cli.options import actor
 from tests.integration.import_shop import MEMBER, Shop, home_of_shop, row, shop
 
 pytestmark = pytest.mark.any_redis
@@ -24,6 +26,10 @@ def test_judgeme_file_goes_into_wix_and_on_to_the_external_system(shop: Shop) ->
     assert (report["created"], report["skipped"], report["rejected"]) == (2, 1, 0)
     assert shop.values_on_wix() == [40, 80]
     assert sorted(Decimal(one["score"]) for one in shop.box.reviews.ratings.values()) == [2, 4]
+    # Who brought them stands with what the file wrote; what crossed from there, nobody's hand did.
+    lines = json.loads(shop.shell.good("history", "--json"))
+    assert {line["actor"] for line in lines if line["reason"] == "import"} == {actor()}
+    assert {line["actor"] for line in lines if line["reason"] != "import"} == {""}
 
 
 def test_import_is_a_run_that_status_shows_with_its_counts(shop: Shop) -> None:

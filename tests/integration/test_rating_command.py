@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sync_worker.cli.options import user_name
+from sync_worker.cli.options import actor
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import (
@@ -87,7 +87,7 @@ def test_decision_is_stored_with_who_and_why(rated: Shell) -> None:
     number = told(rated, "make", "r1", "--side", "wix", "--stars", "60", "--why", "by phone")
     assert number == {"rating": 1, "delivery": 2}
     assert told(rated, "show", "r1")["deciding"] == 2
-    assert audit(rated)[0] == (user_name(), "rating.make", "by phone")
+    assert audit(rated)[0] == (actor(), "rating.make", "by phone")
     again = rated.bad("rating", "undo", "h1", "--why", "why")
     assert "another decision about this rating is on its way (#2)" in again
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from sync_worker.cli.account.options import SAME_SHOP, actor
+from sync_worker.cli.account.options import SAME_SHOP
 from sync_worker.cli.account.shown import document, say_account
 from sync_worker.cli.account.values import asked, given_values, value_options
-from sync_worker.cli.options import JSON
+from sync_worker.cli.options import JSON, actor
 from sync_worker.cli.output import print_json
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Site

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from sync_worker.cli.account.options import ACCOUNT, Span, actor, the_account
+from sync_worker.cli.account.options import ACCOUNT, Span, the_account
 from sync_worker.cli.account.shown import addresses, say_addresses
-from sync_worker.cli.options import JSON
+from sync_worker.cli.options import JSON, actor
 from sync_worker.cli.output import print_json
 from sync_worker.services.accounts.accounts import KEEP_OLD_SECONDS
 from sync_worker.wiring import wiring

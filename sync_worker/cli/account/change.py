@@ -12,13 +12,12 @@ from sync_worker.cli.account.options import (
     VERSION,
     WHY,
     Span,
-    actor,
     the_account,
 )
 from sync_worker.cli.account.shown import document, say_account
 from sync_worker.cli.account.values import asked, given_values, value_options
 from sync_worker.cli.asking import agree
-from sync_worker.cli.options import JSON
+from sync_worker.cli.options import JSON, actor
 from sync_worker.cli.output import print_json
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Account

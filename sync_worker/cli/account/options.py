@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import socket
 from typing import Any
 
 import click
 
-from sync_worker.cli.options import user_name
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Account
 from sync_worker.wiring import wiring
@@ -50,11 +48,6 @@ class Span(click.ParamType[float]):
         if seconds > MAX_SPAN_SECONDS:
             self.fail("it is a year at most", param, ctx)
         return seconds
-
-
-def actor() -> str:
-    """Whoever gives the command, for the audit."""
-    return f"cli:{user_name()}@{socket.gethostname()}"[:128]
 
 
 def the_account(name: str) -> Account:

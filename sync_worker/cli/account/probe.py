@@ -6,9 +6,9 @@ import dataclasses
 
 import click
 
-from sync_worker.cli.account.options import ACCOUNT, actor, the_account
+from sync_worker.cli.account.options import ACCOUNT, the_account
 from sync_worker.cli.doctor import is_good, print_check
-from sync_worker.cli.options import JSON
+from sync_worker.cli.options import JSON, actor
 from sync_worker.cli.output import print_json
 from sync_worker.doctor.live.accounts import account_checks
 from sync_worker.services.accounts.checks import refuse_revoked

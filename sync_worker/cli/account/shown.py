@@ -8,8 +8,13 @@ from typing import Any
 
 import click
 
-from sync_worker.cli.output import say
+from sync_worker.cli.output import document_of, say
 from sync_worker.core.values import Account, Site, SiteState
+from sync_worker.services.accounts.document import (
+    ShownAddress,
+    shown_account,
+    shown_addresses,
+)
 from sync_worker.services.accounts.standing import address_of, state_words, their_sites
 from sync_worker.wiring import wiring
 from sync_worker.wiring.secret_keys import locked_sites
@@ -27,23 +32,9 @@ def document(
     if locked is None:
         locked = locked_now()
     site = site or their_sites(wiring().admin.site_pages, [account])[account.site_id]
-    return {
-        "account": account.public_id,
-        "site": account.site_id,
-        "site_state": str(site.state),
-        "connector": account.connector,
-        "state": state_words(account, site, locked),
-        "identity": account.identity,
-        "settings": dict(account.settings),
-        "secrets": list(account.secret_names),
-        "addresses": addresses(account),
-        "version": account.version,
-        "paused_why": account.paused_why,
-        "probed_at": account.probed_at,
-        "probe": dict(account.probe),
-        "created_at": account.created_at,
-        "revoked_at": account.revoked_at,
-    }
+    shown = shown_account(account, site, wiring().settings.gateway_public_url, locked)
+    # ``site``: its older name.
+    return {**document_of(shown), "site": account.site_id}
 
 
 def line(account: Account, site: Site, locked: Container[int]) -> str:
@@ -77,12 +68,9 @@ def say_account(account: Account, site: Site | None = None) -> None:
     _say_probe(account)
 
 
-def addresses(account: Account) -> list[dict[str, Any]]:
+def addresses(account: Account) -> list[ShownAddress]:
     """Where its webhooks go, for a program."""
-    return [
-        {"url": _url(account, one.address), "valid_until": one.valid_until}
-        for one in account.addresses
-    ]
+    return shown_addresses(account, wiring().settings.gateway_public_url)
 
 
 def say_addresses(account: Account) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sync_worker.cli.account.options import actor
+from sync_worker.cli.options import actor
 from sync_worker.services.access.access import Access, access_over
 from sync_worker.services.access.who import COMMAND, Who
 from sync_worker.wiring import wiring

@@ -41,7 +41,8 @@ def list_users(after: int, limit: int, as_json: bool) -> None:
     """Who may come in, in pages."""
     page = access().people.page(somebody(), after, limit)
     if as_json:
-        print_json({"users": page.people, "next_after": page.next_after})
+        following = None if page.next_after is None else f"--after {page.next_after}"
+        print_json({"users": page.people, "next_after": page.next_after, "next": following})
         return
     if not page.people:
         click.echo("nobody yet; somebody is let in by: ratings-sync console user add", err=True)
@@ -85,7 +86,9 @@ def remove(name: str, yes: bool, as_json: bool) -> None:
     """Let somebody in no more; they are out at once, and the name stays theirs in the audit."""
     agree(f"Remove {name}?", "--yes", is_given=yes)
     access().people.remove(somebody(), name)
+    sentence = f"{name} is out, and comes in no more"
     if as_json:
-        print_json({"user": name, "removed": True})
+        # ``user`` and ``removed``: older.
+        print_json({"sentence": f"{sentence}.", "user": name, "removed": True})
         return
-    say(f"{name} is out, and comes in no more")
+    say(sentence)

@@ -44,7 +44,7 @@ def release(
         _print_preview(which, as_json=as_json)
         return
     done = wiring().held_parts.held.release(whoever(), which, why)
-    _tell("released", deliveries, done.numbers, as_json, reason)
+    _tell("released", deliveries, done.numbers, as_json, reason, is_more=done.is_more)
 
 
 @click.command()
@@ -75,7 +75,7 @@ def drop(
     if not why.strip():
         raise click.UsageError("--why is empty; say it for whoever reads the history")
     done = wiring().held_parts.held.drop(whoever(), which, why)
-    _tell("dropped", deliveries, done.numbers, as_json, reason)
+    _tell("dropped", deliveries, done.numbers, as_json, reason, is_more=done.is_more)
 
 
 @click.command()
@@ -117,7 +117,13 @@ def _refuse_all(which: HeldFilter) -> None:
 
 
 def _tell(
-    what: str, asked: Sequence[int], done: Sequence[int], as_json: bool, reason: str | None
+    what: str,
+    asked: Sequence[int],
+    done: Sequence[int],
+    as_json: bool,
+    reason: str | None,
+    *,
+    is_more: bool = False,
 ) -> None:
     """How many; status 1 if one that was named is not among them.
 
@@ -129,7 +135,7 @@ def _tell(
         click.echo(f"nothing is held for the reason {reason!r}; held now: {reasons}", err=True)
     missing = sorted(set(asked) - set(done))
     if as_json:
-        print_json({what: list(done), "not_" + what: missing})
+        print_json({what: list(done), "not_" + what: missing, "is_more": is_more})
     else:
         if missing:
             numbers = ", ".join(map(str, missing))

@@ -13,7 +13,7 @@ from sync_worker.cli.map.contact_proposal import (
     save_doubtful,
 )
 from sync_worker.cli.map.importing import import_rows, print_rows, read_or_refuse
-from sync_worker.cli.options import EXISTING_FILE, FILE, JSON, NEW_FILE, SITE, the_site, user_name
+from sync_worker.cli.options import EXISTING_FILE, FILE, JSON, NEW_FILE, SITE, actor, the_site
 from sync_worker.cli.output import print_json, print_problems
 from sync_worker.core.values import Site
 from sync_worker.files.mapping_files import CONTACT_COLUMNS, read_contacts
@@ -103,7 +103,7 @@ def match(
     done = (
         Imported()
         if dry_run
-        else wiring().admin.mappings.import_contacts(site, proposal.certain, user_name())
+        else wiring().admin.mappings.import_contacts(site, proposal.certain, actor())
     )
     save_doubtful(proposal, out)
     if as_json:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
-from sync_worker.cli.options import user_name
+from sync_worker.cli.options import actor
 from sync_worker.cli.output import print_csv, print_json, print_problems
 from sync_worker.core.values import Site
 from sync_worker.files.csv_lines import csv_line
@@ -39,7 +39,7 @@ def import_rows(
 ) -> Imported:
     """Saved as a whole or not at all."""
     try:
-        done = save(site, rows.rows, user_name())
+        done = save(site, rows.rows, actor())
     except ImportRefused as refused:
         _refuse([rows.problem(position, why) for position, why in sorted(refused.problems.items())])
     if as_json:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
-from sync_worker.cli.account.options import actor
 from sync_worker.cli.onboard.pairs import pairs
-from sync_worker.cli.options import JSON, SITE, the_site
-from sync_worker.cli.output import print_json, say
+from sync_worker.cli.options import JSON, SITE, actor, the_site
+from sync_worker.cli.output import document_of, print_json, say
 from sync_worker.doctor.live.site_steps import onboarding_of
+from sync_worker.services.onboarding.document import shown_steps
 from sync_worker.services.onboarding.steps import ASKS, Progress, Step, StepLine, StepState
 from sync_worker.wiring import wiring
 
@@ -92,14 +90,10 @@ onboard.add_command(pairs)
 def _tell(progress: Progress, *, as_json: bool) -> None:
     following = progress.following
     if as_json:
-        print_json(
-            {
-                "site": progress.site_id,
-                "finished": progress.is_finished,
-                "next": None if following is None else str(following.step),
-                "steps": [_document(line) for line in progress.lines],
-            }
-        )
+        proposed = sum(wiring().admin.proposals.counts(progress.site_id).values())
+        # ``site``: its older name.
+        shown = shown_steps(progress, proposed)
+        print_json({**document_of(shown), "site": progress.site_id})
         return
     for line in progress.lines:
         say(f"{line.step:<11} {line.state:<8} {_shown(line)}".rstrip(), fg=COLOURS.get(line.state))
@@ -107,16 +101,6 @@ def _tell(progress: Progress, *, as_json: bool) -> None:
         click.echo(f"site {progress.site_id} is at work")
         return
     click.echo(f"next: {_next_words(following, progress.site_id)}")
-
-
-def _document(line: StepLine) -> dict[str, Any]:
-    return {
-        "step": str(line.step),
-        "state": str(line.state),
-        "words": line.words,
-        "actor": line.actor,
-        "at": line.at or None,
-    }
 
 
 def _shown(line: StepLine) -> str:

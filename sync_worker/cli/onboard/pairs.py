@@ -7,13 +7,14 @@ from dataclasses import asdict
 
 import click
 
-from sync_worker.cli.options import JSON, NUMBER, PAGE_AFTER, PAGE_LIMIT, SITE, the_site, user_name
-from sync_worker.cli.output import print_json, print_problems, say
+from sync_worker.cli.options import JSON, NUMBER, PAGE_AFTER, PAGE_LIMIT, SITE, actor, the_site
+from sync_worker.cli.output import document_of, print_json, print_problems, say
 from sync_worker.core.outside_words import for_people
 from sync_worker.core.values import Site
 from sync_worker.core.values.catalogue import ProposedPair
 from sync_worker.files.proposals import ALL_WAYS, By
 from sync_worker.services.onboarding.products import Products
+from sync_worker.services.sites.mapping import mapped
 from sync_worker.wiring import wiring
 from sync_worker.wiring.sweeps import NoBell
 
@@ -60,9 +61,10 @@ def _tell_refused(count: int, *, as_json: bool) -> None:
 
 def _confirm(site: Site, ways: Sequence[By], *, as_json: bool) -> None:
     products = Products(wiring().admin, wiring().remotes.catalogues, NoBell())
-    done, wrong = products.confirm(site, ways, user_name())
+    done, wrong = products.confirm(site, ways, actor())
     if as_json:
-        print_json({"added": done.added, "released": len(done.released), "not_mapped": wrong})
+        # ``not_mapped``: the older name of ``refused``.
+        print_json({**document_of(mapped(done, wrong)), "not_mapped": wrong})
     else:
         click.echo(f"{done.added} mapped; {len(done.released)} held deliveries are on their way")
         print_problems(wrong)

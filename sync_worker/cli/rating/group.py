@@ -10,11 +10,10 @@ from typing import Any
 import click
 
 from sync_worker.cli.history import value_words
-from sync_worker.cli.options import JSON, example, user_name
+from sync_worker.cli.options import JSON, example, whoever
 from sync_worker.cli.output import print_json, print_table, say
 from sync_worker.core.numbers import MAX_WHOLE, BadNumber, exact_number, whole_number
 from sync_worker.core.values import Side
-from sync_worker.services.access.who import Role, Who
 from sync_worker.services.deciding.choice import Choice
 from sync_worker.services.deciding.refusals import DecisionRefused
 from sync_worker.services.deciding.shown import RatingShown
@@ -52,10 +51,6 @@ def _told() -> Iterator[None]:
         raise click.ClickException(str(refusal)) from None
 
 
-def _who() -> Who:
-    return Who(user_name(), Role.ADMIN)
-
-
 @click.group(epilog="Example: ratings-sync rating show r17")
 def rating() -> None:
     """One rating: look at it, make both sides the same, undo, compare, stop it, let it go on.
@@ -73,7 +68,7 @@ def rating() -> None:
 def show(link_id: int, as_json: bool) -> None:
     """Both sides as the ledger last knew them, and what waits."""
     with _told():
-        shown = wiring().decisions.show(_who(), link_id)
+        shown = wiring().decisions.show(whoever(), link_id)
     if as_json:
         print_json(shown)
     else:
@@ -112,7 +107,7 @@ def make(
 ) -> None:
     """Make both sides show the same: in the units of one side, mapped to the other."""
     words = {name: text for name, text in (("title", title), ("body", body)) if text is not None}
-    service, who = wiring().decisions, _who()
+    service, who = wiring().decisions, whoever()
     with _told():
         main = service.show(who, link_id).main
         values = dict(_stars(one, main) for one in stars)
@@ -133,7 +128,7 @@ def undo(line: int, why: str, as_json: bool) -> None:
     history keeps them (RETENTION_WORDS_DAYS).
     """
     with _told():
-        number = wiring().decisions.undo(_who(), line, why)
+        number = wiring().decisions.undo(whoever(), line, why)
     _print_number(None, number, as_json=as_json)
 
 
@@ -144,7 +139,7 @@ def undo(line: int, why: str, as_json: bool) -> None:
 def compare(link_id: int, as_json: bool) -> None:
     """Look at both sides now, and bring them in step."""
     with _told():
-        number = wiring().decisions.compare_now(_who(), link_id)
+        number = wiring().decisions.compare_now(whoever(), link_id)
     _print_number(link_id, number, as_json=as_json)
 
 
@@ -159,7 +154,7 @@ def stop(link_id: int, why: str, as_json: bool) -> None:
     A privacy request is carried out all the same.
     """
     with _told():
-        number = wiring().decisions.stop(_who(), link_id, why)
+        number = wiring().decisions.stop(whoever(), link_id, why)
     _print_number(link_id, number, as_json=as_json)
 
 
@@ -171,7 +166,7 @@ def stop(link_id: int, why: str, as_json: bool) -> None:
 def go_on(link_id: int, why: str, as_json: bool) -> None:
     """Let a rating go on that a person stopped, with all that waited for it."""
     with _told():
-        released = wiring().decisions.go_on(_who(), link_id, why)
+        released = wiring().decisions.go_on(whoever(), link_id, why)
     if as_json:
         print_json({"rating": link_id, "released": released})
     else:
@@ -187,7 +182,7 @@ def go_on(link_id: int, why: str, as_json: bool) -> None:
 def choose(deliveries: Sequence[int], side_name: str, why: str, as_json: bool) -> None:
     """Of held deliveries: make both sides show what one of them shows."""
     with _told():
-        numbers = wiring().decisions.choose_side(_who(), deliveries, Side(side_name), why)
+        numbers = wiring().decisions.choose_side(whoever(), deliveries, Side(side_name), why)
     if as_json:
         print_json({"deliveries": numbers})
     else:

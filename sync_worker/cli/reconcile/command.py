@@ -12,7 +12,7 @@ from dataclasses import replace
 import click
 from rich.console import Console
 
-from sync_worker.cli.options import JSON, SITE, user_name
+from sync_worker.cli.options import JSON, SITE, actor
 from sync_worker.cli.output import say
 from sync_worker.cli.reconcile.show import HELD_ALREADY, Show, Stopped, Summary
 from sync_worker.core.errors import LeaseLost, Misconfigured, Permanent, SyncError
@@ -83,8 +83,8 @@ def reconcile(
     site = parts.admin.sites.find(site_name)
     _refuse_unready(site, dry_run=dry_run, yes=yes)
     if allow_deletes is not None and not dry_run:
-        parts.sweeps.runs.allow_deletes(site.id, allow_deletes, user_name())
-        parts.admin.held.release(HeldFilter(reason="delete_brake", site=site), user_name())
+        parts.sweeps.runs.allow_deletes(site.id, allow_deletes, actor())
+        parts.admin.held.release(HeldFilter(reason="delete_brake", site=site), actor())
     sweep = _begin(parts.sweeps.runs, site, RunKind.DRY_RUN if dry_run else RunKind.SWEEP)
     # The listing of an interrupted run keeps the people that it finds; a dry run makes its own.
     if dry_run and not sweep.is_dry and sweep.phase in LISTING:
@@ -128,7 +128,7 @@ def _end_recovery(site: Site) -> None:
             fg="yellow",
         )
         return
-    admin.sites.set_state(site.id, SiteState.ACTIVE, user_name(), "the new baseline is confirmed")
+    admin.sites.set_state(site.id, SiteState.ACTIVE, actor(), "the new baseline is confirmed")
     say(f"site {site.id} is active again", err=True)
 
 
@@ -205,7 +205,7 @@ def _run(run: Reconcile, show: Show, *, dry: bool, direction: str, yes: bool) ->
         if show.is_stopped:
             run.runs.release_run(run.sweep)
             return
-        run.runs.end(run.sweep, "abandoned", f"{user_name()} looked at the plan and said no")
+        run.runs.end(run.sweep, "abandoned", f"{actor()} looked at the plan and said no")
         show.is_declined = True
         return
     show.begin_writing()

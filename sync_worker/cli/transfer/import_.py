@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from sync_worker.cli.options import FILE, JSON, SITE, the_site
+from sync_worker.cli.options import FILE, JSON, SITE, actor, the_site
 from sync_worker.cli.output import advance, print_json, progress
 from sync_worker.cli.transfer.import_dry_run import play_import, print_others
 from sync_worker.core.ports.remote import Connection
@@ -156,7 +156,7 @@ def _connect(site: Site, pauses: Pauses) -> Connection:
 def _importer(site: Site, pauses: Pauses) -> Importer:
     connection = _connect(site, pauses)
     intake = replace(wiring().intake(NoBell()), connect=lambda site: connection)
-    return Importer(intake.engine, connection, site)
+    return Importer(intake.engine, connection, site, actor())
 
 
 def _run(work: FileImport, source: RatingFile, threads: int) -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "PairsPage",
     "RowsRefused",
     "WaitingThing",
+    "mapped",
 ]
 
 WAYS = ALL_WAYS
@@ -105,7 +106,7 @@ class Maps:
         """These pairs are one thing each."""
         who.check(Right.MAP, site_id)
         done = self._products.confirm_some(self._site(site_id), numbers, who.name)
-        return _mapped(*done)
+        return mapped(*done)
 
     def confirm_all(
         self, who: Who, site_id: int, ways: Sequence[By] = ALL_WAYS, seen: int | None = None
@@ -119,7 +120,7 @@ class Maps:
         there = sum(counts.get(way, 0) for way in ways)
         if seen is not None and seen != there:
             raise ChangedMeanwhile(f"There were {seen} pairs when you looked, and are {there} now.")
-        return _mapped(*self._products.confirm(self._site(site_id), ways, who.name))
+        return mapped(*self._products.confirm(self._site(site_id), ways, who.name))
 
     def refuse(self, who: Who, site_id: int, numbers: Sequence[int]) -> int:
         """These are not one thing; they are not proposed again. How many there were."""
@@ -148,7 +149,7 @@ class Maps:
             problems = sorted(refused.problems.items())
             told = [rows.problem(position, reason) for position, reason in problems]
             raise RowsRefused([_line(problem, file) for problem in told]) from None
-        return _mapped(done)
+        return mapped(done)
 
     def remove(self, who: Who, site_id: int, map_id: int, why: str = "") -> str:
         """Take a map away that no rating uses; what was done, in a sentence."""
@@ -185,5 +186,6 @@ def _line(problem: str, file: Path) -> str:
     return problem.replace(f"{file}:", "line ", 1).replace(f"{file}: ", "", 1)
 
 
-def _mapped(done: Imported, refused: Sequence[str] = ()) -> Mapped:
+def mapped(done: Imported, refused: Sequence[str] = ()) -> Mapped:
+    """What came of it, as programs are told."""
     return Mapped(done.added, done.changed, done.unchanged, len(done.released), refused)

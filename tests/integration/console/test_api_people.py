@@ -17,6 +17,7 @@ from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sweeps import SqlSweeps
 from sync_worker.services.access.who import Right
 from tests.integration.console.ground import Ground, ground_over
+from tests.integration.console.held_shop import HeldShop
 from tests.integration.console.programs import Program, program
 
 
@@ -133,3 +134,25 @@ def test_both_sides_are_looked_at_and_compared(
         assert (busy.status_code, busy.content_type) == (409, "application/problem+json"), act
     noted = {one.what: one.actor for one in SqlAudit(ground.admin.transactions).of_site(1)}
     assert noted["compare.run"].startswith("token:program")
+
+
+def test_deletes_beyond_the_brake_are_let_go_by_their_number(ground: Ground) -> None:
+    """For one comparison, by who counts them; another number than is held does nothing."""
+    shop = HeldShop(ground.admin, "braked-")
+    site = ground.admin.sites.find("braked-instance-1")
+    held = [shop.hold("delete_brake") for _ in range(3)]
+    asker = program(ground)
+    path = f"/sites/{site.id}/comparisons"
+    assert asker.get(path).json["braked_deletes"] == 3
+    wrong = asker.post(f"{path}/run", {"allow_deletes": 2, "why": "w"})
+    assert wrong.status_code == 409
+    assert "holds 3 deletes now, not 2" in wrong.json["detail"]
+    assert {shop.state(number) for number in held} == {"held"}
+    assert asker.get(path).json["under_way"] is None
+    done = asker.post(f"{path}/run", {"allow_deletes": 3, "why": "the old season is over"})
+    assert done.status_code == 200, done.text
+    assert {shop.state(number) for number in held} == {"new"}
+    noted = {one.what: one for one in SqlAudit(ground.admin.transactions).of_site(site.id)}
+    allowed = noted["reconcile.allow_deletes"]
+    assert (allowed.actor[:14], allowed.after["deletes"]) == ("token:program ", 3)
+    assert asker.get(path).json["braked_deletes"] == 0

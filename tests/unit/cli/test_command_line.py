@@ -20,11 +20,8 @@ NO_DOCUMENT |= {"console"}  # a process
 ONE_LINE = {
     "prune",
     "site add",
-    "site policy",
     "site set",
-    "site pause",
     "site recover",
-    "site resume",
     "site remove",
     "map entities remove",
 }

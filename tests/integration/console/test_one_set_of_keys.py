@@ -1,0 +1,323 @@
+"""What a command and an endpoint both answer has the same keys, of the same types.
+
+The table of docs/api.md says which, and what older names a command has besides: each row of it is
+tried here, on one ledger.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, update
+
+from sync_worker.core.values import EntityRef
+from sync_worker.core.values.catalogue import ProposedPair
+from sync_worker.ledger.accounts.sealing import new_key, public_of
+from sync_worker.ledger.tables import history, inbox
+from tests.integration.console.ground import Ground, ground_over
+from tests.integration.console.held_shop import HeldShop
+from tests.integration.console.programs import Program, program
+from tests.integration.console.two_sites import two_sites
+from tests.integration.shell import Shell, shell_in
+from tests.unit.manifest.test_settings import SMALL, written
+
+PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
+SECTION = PAGE.partition("## The same by command")[2].partition("\n## ")[0]
+OLDER = {
+    command: set(re.findall(r"`(\w+)`(?! *\))", re.sub(r"\([^)]*\)", "", row[3])))
+    for row in (line.split("|") for line in SECTION.splitlines() if line.startswith("| `"))
+    if "…" not in row[1]
+    for command in re.findall(r"`([^`]+)`", row[1])
+}
+WHY = ("--why", "w")
+SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+# These ask live systems, or print what `onboard status` and `account show` print.
+AS_ANOTHER = {"onboard run", "onboard skip", "onboard again", "account pause", "account list"}
+
+
+@dataclass
+class Both:
+    """One ledger, asked by command and as a program."""
+
+    ground: Ground
+    shell: Shell
+    asker: Program
+    shop: HeldShop
+    link_id: int
+
+    def command(self, *words: str) -> Any:
+        done = self.shell.run(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def get(self, path: str) -> Any:
+        answer = self.asker.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+    def post(self, path: str, **body: object) -> Any:
+        answer = self.asker.post(path, body)
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+    def held(self, reason: str = "unknown_contact") -> int:
+        return self.shop.hold(reason, key=f"k{self.shop._next}")
+
+
+@pytest.fixture(scope="module")
+def both(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    folder = tmp_path_factory.mktemp("both")
+    url = f"sqlite:///{folder / 'ledger.db'}"
+    (folder / "ledger.db").write_bytes(sqlite_template.read_bytes())
+    environ = {
+        "DATABASE_URL": url,
+        "CONNECTORS": str(written(folder, SMALL)),
+        "SECRETS_SEALING_KEY": public_of(new_key()),
+        "GATEWAY_PUBLIC_URL": "https://door.example",
+        "RATINGS_SYNC_HOME": str(folder),
+    }
+    shell = shell_in(folder)
+    shell.environ |= environ
+    with ground_over(**{"url": url} | environ) as ground:
+        ids = two_sites(ground).other
+        site_3 = ground.admin.sites.add("instance-3", "", [])[0]
+        given = {"base_url": "https://s.example", "token": "t", "hook_secret": "s", "region": "eu"}
+        ground.parts.accounts.add(site_3, "small-shop", given, "test")
+        asker = program(ground)
+        yield Both(ground, shell, asker, HeldShop(ground.admin, "b-"), int(str(ids["link_id"])))
+
+
+def shape(value: Any) -> Any:
+    """Types by keys. ``null`` is as good as any other."""
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else None
+    return None if value is None else type(value).__name__
+
+
+def differences(command: Any, api: Any, place: str = "") -> list[str]:
+    if command is None or api is None:
+        return []
+    if isinstance(command, dict) and isinstance(api, dict):
+        found = [f"{place}{name}: one has it" for name in sorted(set(command) ^ set(api))]
+        for name in set(command) & set(api):
+            found += differences(command[name], api[name], f"{place}{name}.")
+        return found
+    if isinstance(command, list) and isinstance(api, list):
+        return differences(command[0], api[0], place)
+    return [] if command == api else [f"{place}: {command} and {api}"]
+
+
+def keys_of(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from value
+        for inner in value.values():
+            yield from keys_of(inner)
+    if isinstance(value, list):
+        for inner in value:
+            yield from keys_of(inner)
+
+
+def account_show(both: Both) -> tuple[Any, Any]:
+    return both.command("account", "show", "3"), both.get("/sites/3/account")
+
+
+def user_add(both: Both) -> tuple[Any, Any]:
+    told = both.command("console", "user", "add", "kim", "--role", "support")
+    return told, both.post("/users", name="lee", role="support")
+
+
+def user_role(both: Both) -> tuple[Any, Any]:
+    user_add(both)
+    told = both.command("console", "user", "role", "kim", "viewer")
+    return told, both.post("/users/lee/role", role="viewer")
+
+
+def user_list(both: Both) -> tuple[Any, Any]:
+    return both.command("console", "user", "list"), both.get("/users")
+
+
+def user_end(both: Both) -> tuple[Any, Any]:
+    user_list(both)
+    told = both.command("console", "user", "end-sessions", "bumblebee")
+    return told, both.post("/users/bumblebee/end-sessions")
+
+
+def user_remove(both: Both) -> tuple[Any, Any]:
+    for name in ("out-1", "out-2"):
+        both.post("/users", name=name, role="viewer")
+    told = both.command("console", "user", "remove", "out-1", "--yes")
+    return told, both.post("/users/out-2/remove")
+
+
+def held_drop(both: Both) -> tuple[Any, Any]:
+    told = both.command("held", "drop", str(both.held()), *WHY)
+    return told, both.post("/held/drop", numbers=[both.held()], why="w")
+
+
+def held_release(both: Both) -> tuple[Any, Any]:
+    told = both.command("held", "release", str(both.held()), *WHY)
+    return told, both.post("/held/release", numbers=[both.held()], why="w")
+
+
+def held_reasons(both: Both) -> tuple[Any, Any]:
+    both.held()
+    return both.command("held", "reasons"), both.get("/held")["groups"]
+
+
+def held_preview(both: Both) -> tuple[Any, Any]:
+    both.held()
+    told = both.command("held", "release", "--reason", "unknown_contact", "--preview")
+    return told, both.get("/held/preview?reason=unknown_contact")
+
+
+def held_try(both: Both) -> tuple[Any, Any]:
+    both.shop.wait("remote_away")
+    key = both.get("/waiting")["groups"][0]["key"]
+    told = both.command("held", "try-now")
+    both.shop.wait("remote_away")
+    return told, both.post(f"/waiting/{key}/try")
+
+
+def propose(both: Both) -> None:
+    pairs = [
+        ProposedPair(EntityRef(f"w-{n}", "stores", "reviews"), EntityRef(f"e-{n}"), "sku", "a", "b")
+        for n in range(2)
+    ]
+    both.ground.admin.proposals.replace(1, pairs)
+
+
+def pairs(both: Both) -> tuple[Any, Any]:
+    propose(both)
+    return both.command("onboard", "pairs", "--site", "1"), both.get("/sites/1/pairs")["pairs"]
+
+
+def pairs_confirm(both: Both) -> tuple[Any, Any]:
+    propose(both)
+    told = both.command("onboard", "pairs", "--site", "1", "--confirm")
+    return told, both.post("/sites/1/pairs/confirm-all")
+
+
+def pairs_refuse(both: Both) -> tuple[Any, Any]:
+    told = both.command("onboard", "pairs", "--site", "1", "--refuse", "4711")
+    return told, both.post("/sites/1/pairs/refuse", numbers=[4711])
+
+
+def onboard_status(both: Both) -> tuple[Any, Any]:
+    return both.command("onboard", "status", "--site", "3"), both.get("/sites/3/onboarding")
+
+
+def end_decisions(both: Both) -> None:
+    """As if a worker had carried them out."""
+    with both.ground.parts.transactions.write() as connection:
+        connection.execute(update(inbox).where(inbox.c.state == "new").values(state="done"))
+
+
+def rating(both: Both, act: str, words: tuple[str, ...], **body: object) -> tuple[Any, Any]:
+    end_decisions(both)
+    told = both.command("rating", act, f"r{both.link_id}", *words)
+    end_decisions(both)
+    return told, both.post(f"/ratings/{both.link_id}/{act}", **body)
+
+
+def rating_compare(both: Both) -> tuple[Any, Any]:
+    return rating(both, "compare", ())
+
+
+def rating_stop(both: Both) -> tuple[Any, Any]:
+    return rating(both, "stop", WHY, why="w")
+
+
+def rating_make(both: Both) -> tuple[Any, Any]:
+    words = ("--side", "wix", "--stars", "overall=80", *WHY)
+    return rating(both, "make", words, side="wix", values={"overall": "80"}, why="w")
+
+
+def rating_undo(both: Both) -> tuple[Any, Any]:
+    line = {"site_id": 2, "link_id": both.link_id, "at": 1.0, "what": "update", "side": "wix"}
+    line |= {"attribute": "overall", "before": "60", "after": "80", "reason": "latest"}
+    line |= {"loser": "60", "loser_side": "wix"}
+    with both.ground.parts.transactions.write() as connection:
+        made = insert(history).values(line).returning(history.c.id)
+        number = connection.execute(made).scalar_one()
+    end_decisions(both)
+    told = both.command("rating", "undo", f"h{number}", *WHY)
+    end_decisions(both)
+    return told, both.post(f"/history/{number}/undo", why="w")
+
+
+def search(both: Both) -> tuple[Any, Any]:
+    return both.command("search", "bumblebee"), both.get("/ratings?q=bumblebee")
+
+
+def site_history(both: Both) -> tuple[Any, Any]:
+    return both.command("site", "history", "--site", "2"), both.get("/audit?site_id=2")
+
+
+def site_pause(both: Both) -> tuple[Any, Any]:
+    told = both.command("site", "pause", "--site", "1", *WHY)
+    return told, both.post("/sites/1/pause", why="w")
+
+
+def site_resume(both: Both) -> tuple[Any, Any]:
+    both.post("/sites/1/pause", why="w")
+    told = both.command("site", "resume", "--site", "1", *WHY)
+    both.post("/sites/1/pause", why="w")
+    return told, both.post("/sites/1/resume", why="w")
+
+
+def site_policy(both: Both) -> tuple[Any, Any]:
+    told = both.command("site", "policy", "deletes=ignore", "--site", "1")
+    return told, both.post("/sites/1/policies", policies={"deletes": "propagate"})
+
+
+SCENES: Mapping[str, Any] = {
+    "account show": account_show,
+    "console user add": user_add,
+    "console user end-sessions": user_end,
+    "console user list": user_list,
+    "console user remove": user_remove,
+    "console user role": user_role,
+    "held drop": held_drop,
+    "held reasons": held_reasons,
+    "held release": held_release,
+    "held release --preview": held_preview,
+    "held try-now": held_try,
+    "onboard pairs": pairs,
+    "onboard pairs --confirm": pairs_confirm,
+    "onboard pairs --refuse": pairs_refuse,
+    "onboard status": onboard_status,
+    "rating compare": rating_compare,
+    "rating make": rating_make,
+    "rating stop": rating_stop,
+    "rating undo": rating_undo,
+    "search": search,
+    "site history": site_history,
+    "site pause": site_pause,
+    "site policy": site_policy,
+    "site resume": site_resume,
+}
+
+
+def test_page_names_each_pair_that_is_tried() -> None:
+    assert set(OLDER) == set(SCENES) | AS_ANOTHER
+
+
+@pytest.mark.parametrize("command", sorted(SCENES))
+def test_command_and_endpoint_answer_with_the_same_keys(command: str, both: Both) -> None:
+    told, answered = SCENES[command](both)
+    older = OLDER[command]
+    assert told, "else nothing is proved"
+    if older:
+        assert older <= set(told), "people's scripts read these"
+        told = {name: inner for name, inner in told.items() if name not in older}
+    assert differences(shape(told), shape(answered)) == []
+    odd = {key for key in keys_of(told) if not SNAKE.fullmatch(key)}
+    assert odd <= set(keys_of(answered)), "ids of somebody else's may be keys; names of ours not"
