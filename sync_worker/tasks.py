@@ -283,7 +283,7 @@ def reconcile_due() -> str:
     """Sweep the sites whose time has come, for less than a minute; the next slice goes on."""
     until = time.monotonic() + SLICE_SECONDS
     try:
-        worker().accounts.take_up_sites_of_before(bell)
+        worker().accounts.look_after_sites(bell)
         if opened := worker().accounts.release_opened(bell):
             log.info("accounts_opened", deliveries=opened)
         if ours := _watched_hooks():

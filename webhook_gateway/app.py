@@ -82,6 +82,10 @@ def _add_webhooks(app: Flask, door: Door, config: GatewayConfig) -> None:
         if manifest is None or manifest.webhook is None:
             door.not_found("unknown_connector", request.path)
             return json_answer(404, error="there is no connector of this name")
+        # As where an account was revoked, whoever asks.
+        if config.has_left(connector):
+            door.not_found("unknown_account", request.path)
+            return json_answer(404, error="there is nobody at this address")
         return _received(door, manifest, config.clock())
 
     @app.post("/webhooks/external/<connector>/<address>")

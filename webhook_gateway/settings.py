@@ -51,7 +51,8 @@ class GatewayConfig:
     ``store`` commits all that it is given, or raises Transient when SQL is away; ``account_at`` is
     the manifest of the account at a connector and an address, or ``None``, and raises what hinders
     it from telling; ``is_lost``: whether a site has the shop of that connector in the environment,
-    which does not hold it any more, raises Transient;
+    which does not hold it any more, raises Transient; ``has_left``: whether that site has removed
+    the app;
     ``note_ledger_failure`` is told of that; ``note_heard`` of a connector that has reached us;
     ``note_door`` how a request ended (source, result, reason); ``start`` begins what goes on beside
     the requests; ``is_broker_up`` is only reported.
@@ -68,6 +69,7 @@ class GatewayConfig:
     account_at: Callable[[str, str], Manifest | None] = lambda connector, address: None
     connectors_of_accounts: Sequence[str] = ()
     is_lost: Callable[[str], bool] = lambda connector: False
+    has_left: Callable[[str], bool] = lambda connector: False
     note_ledger_failure: Callable[[Exception], None] = lambda error: None
     note_heard: Callable[[str], None] = lambda source: None
     note_door: Callable[[str, str, str], None] = lambda source, result, reason: None
@@ -97,7 +99,7 @@ def gateway_config() -> GatewayConfig:
         lambda: ledger.transactions,
         lambda heard: RedisParts(settings).account_news.listen(heard),
     )
-    up_check = UpCheck(ledger.transactions)
+    up_check, own_shops = UpCheck(ledger.transactions), OwnShops(connectors, ledger.transactions)
     book = DoorBook(SqlDoorCounts(ledger.transactions).add)
     token = settings.metrics_token
     bell = CeleryBell(
@@ -115,7 +117,8 @@ def gateway_config() -> GatewayConfig:
         is_ledger_up=up_check.is_up,
         account_at=accounts.manifest_at,
         connectors_of_accounts=list(connectors.names) if connectors.serve_accounts else (),
-        is_lost=OwnShops(connectors, ledger.transactions).is_lost,
+        is_lost=own_shops.is_lost,
+        has_left=own_shops.has_left,
         note_ledger_failure=up_check.note_failure,
         note_heard=SqlHookStates(ledger.transactions).note_heard,
         note_door=book.note,

@@ -271,8 +271,8 @@ def remove(site_name: str | None, why: str, yes: bool) -> None:
 
     Its mappings, links and history stay for RETENTION_REMOVED_DAYS (30), then everything of it is
     deleted. Until then `ratings-sync site resume --site SITE` brings it back, and so does a new
-    installation of the app; what came in meanwhile is held (`site_removed`) and then goes on. An
-    account of its own ends now, and has to be given again.
+    installation of the app: a sweep then finds what changed meanwhile, of which nothing is kept
+    (`site_removed`). An account of its own ends now, and has to be given again.
 
     \b
     Example: ratings-sync site remove --site 2 --yes

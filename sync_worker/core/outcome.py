@@ -15,7 +15,7 @@ from sync_worker.core.errors import (
     Transient,
     Unconfirmed,
 )
-from sync_worker.core.ports.inbox import CREATE_ACCEPTED, RATE_LIMITED, Closing
+from sync_worker.core.ports.inbox import CREATE_ACCEPTED, RATE_LIMITED, SITE_REMOVED, Closing
 from sync_worker.core.values import SiteSide
 
 # Between two looks for an accepted create: 30 looks in the 900 s that are its default wait.
@@ -125,6 +125,9 @@ def disposition_of(error: SyncError) -> Disposition:
             # After the wait that the remote asks for, else by our own backoff.
             outcome = Outcome(OutcomeKind.RETRY)
             return Defer(outcome, error.retry_after, reason_of_wait(error), error.is_failure)
+        case Held() if error.reason == SITE_REMOVED.reason:
+            # Nothing waits for a site that may never come back, but for what only its words tell.
+            return HoldDeliveries(Outcome.of(SITE_REMOVED), error.reason, error.hold_key)
         case Held():
             # No wait helps: a person decides, or an event brings what is missing.
             outcome = Outcome(OutcomeKind.HELD, error.reason)

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 
 from sync_worker.core.outcome import Outcome
 from sync_worker.core.ports.doorbell import Bell
-from sync_worker.core.ports.inbox import Closing, Inbox
+from sync_worker.core.ports.inbox import SITE_REMOVED, Closing, Inbox
 from sync_worker.core.ports.sites import Sites, SiteStates
 from sync_worker.core.values import Change, Delivery, InboxState, Site, SiteState
 
 NEVER_CONNECTED = Closing(InboxState.DONE, "never_connected")
-SITE_REMOVED = Closing(InboxState.DONE, "site_removed")
 SITE_INSTALLED = Closing(InboxState.DONE, "site_installed")
 
 

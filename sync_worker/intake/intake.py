@@ -45,6 +45,7 @@ from sync_worker.core.values import (
     SearchKeys,
     Side,
     Site,
+    SiteState,
 )
 from sync_worker.engine.engine import Engine
 from sync_worker.engine.erased import names_erased
@@ -181,7 +182,8 @@ class Intake:
         if delivery.new.side is Side.WIX and is_of_other_api(delivery.new, site):
             return Outcome.of(self.ledger.inbox.close(delivery.id, OTHER_API))
         # A remote refuses our account: asking it for one more rating tells nothing new.
-        if site.failing and self.engine.account_watch.waits(site, delivery):
+        is_installed = site.state is not SiteState.REMOVED
+        if site.failing and is_installed and self.engine.account_watch.waits(site, delivery):
             return WAITS
         # Edited faster than we bring it over: one look serves for all that wait.
         if delivery.is_crowded:

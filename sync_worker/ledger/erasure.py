@@ -35,6 +35,7 @@ from sync_worker.core.values import (
     Site,
 )
 from sync_worker.ledger.accounts.moving import move_some
+from sync_worker.ledger.accounts.removal import ENDED_WITH_SITE
 from sync_worker.ledger.console.forgetting import deliveries_showing
 from sync_worker.ledger.console.tables import unlinked
 from sync_worker.ledger.process_tables import listed
@@ -235,9 +236,10 @@ class PersonErasure:
                 bury(connection, site.id, Buried(side, row.remote_id, privacy=True), None)
             erase_rows(connection, site.id, about)
         # Rows without content are erased already, but for those not at their end, as the request
-        # itself may be.
+        # itself may be, and for those that begin anew with their site.
         has_keys = inbox.c.id.in_(select(unlinked.c.inbox_id))
-        has_more = or_(inbox.c.payload != {}, inbox.c.state.in_(UNENDED), has_keys)
+        is_open = inbox.c.state.in_(UNENDED)
+        has_more = or_(inbox.c.payload != {}, is_open, has_keys, ENDED_WITH_SITE)
         erase_rows(connection, site.id, which & has_more)
 
 

@@ -10,6 +10,7 @@ from sync_worker.core.hold_reasons import ACCOUNT_PAUSED, FOR_AN_ACCOUNT
 from sync_worker.core.values import AccountState, SiteState
 from sync_worker.ledger.accounts.changing import end_account, next_number
 from sync_worker.ledger.accounts.reading import read_account
+from sync_worker.ledger.accounts.removal import begin_anew, come_back
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.administration.held import release_reasons
 from sync_worker.ledger.console.pause_rows import forget_pause
@@ -38,7 +39,7 @@ def state_values(
     if state is not SiteState.PAUSED:
         forget_pause(connection, site_id)
     if state is not SiteState.REMOVED:
-        return {"state": str(state), "removed_at": None}
+        return {"state": str(state), "removed_at": None, **come_back(connection, site_id)}
     # The counter first, as with every change of an account: none is given meanwhile.
     number = next_number(connection)
     in_use = (account.c.site_id == site_id) & (account.c.state != str(AccountState.REVOKED))
@@ -73,6 +74,9 @@ class SqlSiteStates:
             if is_held_back and is_back:
                 state = SiteState(row.state)
             values = state_values(connection, site_id, state)
+            # Also where the removal before was not told, or is late.
+            if is_back:
+                values["sweep_since"] = ledger_now()
             if at is not None:
                 values["lifecycle_at"] = at
             connection.execute(update(site).where(site.c.id == site_id).values(values))
@@ -91,4 +95,5 @@ class SqlSiteStates:
         # While its account rests, what waited for the site waits for the account.
         if its_site.is_at_work:
             reasons += [ACCOUNT_PAUSED, *FOR_AN_ACCOUNT]
-        return release_reasons(self._transactions, reasons, its_site)
+        released = release_reasons(self._transactions, reasons, its_site)
+        return sorted([*released, *begin_anew(self._transactions, its_site)])

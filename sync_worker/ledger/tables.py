@@ -66,12 +66,12 @@ site = Table(
     Column("connector", String(64), nullable=False),  # the code of its external system
     # The source of its external deliveries: its connector, or one account of it. NULL: none yet.
     Column("external_source", String(128), unique=True),
-    # Only what differs from the defaults.
-    Column("policy", ExactJSON, nullable=False, default=dict),
+    Column("policy", ExactJSON, nullable=False, default=dict),  # what differs from the defaults
     Column("state", String(16), nullable=False, default="active"),
     Column("created_at", Float, nullable=False),
     Column("lifecycle_at", Float),  # Wix's time of the newest installation or removal
     Column("removed_at", Float),  # since when it rests as removed
+    Column("sweep_since", Float),  # until when nobody told what happened there: sweep after it
     # So many within an hour, to a side.
     Column("deletes_allowed", Integer, nullable=False, default=0, server_default="0"),
     Column("deletes_allowed_until", Float, nullable=False, default=0, server_default="0"),
@@ -260,6 +260,8 @@ partial_index("ix_inbox_held", _held, inbox.c.reason, inbox.c.hold_key)
 # For pages of held ones, of all sites and of one.
 partial_index("ix_inbox_held_pages", _held, inbox.c.reason, inbox.c.id)
 partial_index("ix_inbox_held_source", _held, inbox.c.source, inbox.c.reason, inbox.c.id)
+_ended = text("state = 'done' AND reason = 'site_removed'")  # with its site, which may come back
+partial_index("ix_inbox_ended_with_site", _ended, inbox.c.source, inbox.c.id)
 # For the retention, oldest first; an emptied payload leaves its index.
 _closed = text("closed_at IS NOT NULL")
 partial_index("ix_inbox_closed", _closed, inbox.c.closed_at)

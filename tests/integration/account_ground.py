@@ -72,6 +72,7 @@ class AccountGround:
         )
 
     def a_client(self) -> FlaskClient:
+        own_shops = OwnShops(self.connectors, self.ledger.transactions, lambda: self.at)
         config = GatewayConfig(
             wix_keys=load_public_keys(pem()),
             wix_app_id=APP_ID,
@@ -81,7 +82,8 @@ class AccountGround:
             is_ledger_up=lambda: True,
             account_at=self.book.manifest_at,
             connectors_of_accounts=list(self.connectors.names),
-            is_lost=OwnShops(self.connectors, self.ledger.transactions).is_lost,
+            is_lost=own_shops.is_lost,
+            has_left=own_shops.has_left,
         )
         return create_app(config).test_client()
 
@@ -120,6 +122,14 @@ class AccountGround:
         signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
         path = f"/webhooks/external/{connector}/{address}"
         return self.client.post(path, data=body, headers={"X-Sig": signature})
+
+    def post_to_own_shop(self, secret: str, record: str = "r-1") -> tuple[int, Any]:
+        """The same at the address of the shop of the environment."""
+        body = json.dumps({"event": "changed", "id": record}).encode()
+        signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        headers = {"X-Sig": signature}
+        answer = self.client.post("/webhooks/external/small-shop", data=body, headers=headers)
+        return answer.status_code, answer.get_json()
 
     def stored(self) -> list[NewDelivery]:
         opened = [self.ledger.inbox.open_delivery(inbox_id) for inbox_id in self.bell.rung]

@@ -182,6 +182,34 @@ def test_two_gateways_take_up_what_a_command_changes(
     engine.dispose()
 
 
+def test_door_of_the_own_shop_shuts_as_its_site_leaves(engine: Engine, tmp_path: Path) -> None:
+    """Genuine and forged look alike from outside; it opens again with the site."""
+    ground = AccountGround(engine, small_manifest(tmp_path), IMPLICIT)
+    site, _ = ground.admin.sites.add("instance-own", "small-shop", [])
+    assert ground.post_to_own_shop("s-zero", "r-1") == (200, {"result": "stored"})
+    ground.ledger.sites.note_lifecycle(site.id, SiteState.REMOVED, None)
+    ground.a_second_later()
+    for secret in ("s-zero", "forged"):
+        assert ground.post_to_own_shop(secret, "r-2") == (404, NOBODY)
+    ground.ledger.sites.note_lifecycle(site.id, SiteState.ACTIVE, None)
+    ground.a_second_later()
+    assert ground.post_to_own_shop("s-zero", "r-3") == (200, {"result": "stored"})
+    assert [new.remote_id for new in ground.stored()] == ["r-1", "r-3"]
+
+
+def test_own_shop_is_heard_while_nothing_tells_whether_its_site_left(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """The question fails; whoever stores finds out whether the ledger answers."""
+    ground = AccountGround(engine, small_manifest(tmp_path), IMPLICIT)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE site RENAME TO away")
+    assert ground.post_to_own_shop("s-zero")[0] == 503
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE away RENAME TO site")
+    assert ground.post_to_own_shop("s-zero") == (200, {"result": "stored"})
+
+
 def test_door_of_a_site_that_left_shuts_within_a_second(ground: AccountGround) -> None:
     """And opens no more with the site: its owner gives the account again, and gets an address."""
     one = ground.add("one")

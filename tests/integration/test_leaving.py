@@ -210,12 +210,12 @@ def test_cloned_site_begins_empty_and_gets_no_account_of_its_origin(shop: Shop) 
 
 
 def test_site_that_comes_back_goes_on_with_its_account_given_again(shop: Shop) -> None:
-    """What Wix told meanwhile is kept; a late farewell takes nothing of the new account."""
+    """What Wix told meanwhile is looked at; a late farewell takes nothing of the new account."""
     leaver = shop.give()
     shop.worker.ledger.directory.add_entity(leaver.site_id, WIX_ENTITY, EXTERNAL_ENTITY)
     shop.hook(f"shop/{leaver.public_id}")
     shop.removes_the_app(leaver)
-    assert shop.hears(Change.UPSERT, "instance-1") == "held site_removed"
+    assert shop.hears(Change.UPSERT, "instance-1") == "done site_removed"
     assert shop.hears(Change.APP_INSTALLED, "instance-1") == "done site_installed"
     assert shop.worker.ledger.inbox.due(9) != []
     fresh = shop.give_again(leaver)

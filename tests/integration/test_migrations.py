@@ -123,7 +123,7 @@ def test_request_that_waited_for_its_site_goes_to_work_with_the_upgrade(engine: 
         inbox.store(a_delivery(number, privacy=privacy)).inbox_id
         for number, privacy in ((1, True), (2, False), (3, True))
     )
-    inbox.hold([asked, plain], "site_removed")
+    inbox.hold([asked, plain], "site_paused")
     inbox.hold([refused], "unsupported")
     upgrade(engine)
     assert inbox.due(10) == [asked]

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, update
 from sync_worker.core.errors import Misconfigured, Permanent, Transient, Unauthorized
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.sweep_values import RunKind, Sweep
-from sync_worker.core.values import Site
+from sync_worker.core.values import Site, SiteState
 from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.administration.retention import LedgerRetention, Retention
 from sync_worker.ledger.administration.site_faults import SiteFault, SqlSiteFaults
@@ -79,6 +79,7 @@ class Ground:
     worked: list[str] = field(default_factory=list)
     missing: set[str] = field(default_factory=set)
     at_once: int | None = None
+    reconcile_at: str = "00:00"
     is_refused: bool = True  # the account, where a run is refused
 
     def night(self, seconds: float = 20.0, turn_seconds: float = 10.0) -> bool:
@@ -89,7 +90,7 @@ class Ground:
             faults=SiteFaults(self.kept),
             reconcile=self._reconcile,
             note_refusal=lambda error, site: self.is_refused,
-            reconcile_at="00:00",
+            reconcile_at=self.reconcile_at,
             at_once=self.at_once,
             threads=2,
             slice_seconds=seconds,
@@ -140,6 +141,19 @@ def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
     made.due_again()
     yield made
     engine.dispose()
+
+
+def test_site_that_comes_back_is_swept_where_nothing_is_scheduled(ground: Ground) -> None:
+    """The app was removed from one and installed again; once, and no other site."""
+    ground.reconcile_at = ""
+    ground.night()
+    assert ground.worked == []
+    admin = ledger_admin(ground.engine)
+    for state in (SiteState.REMOVED, SiteState.ACTIVE):
+        admin.sites.set_state(admin.sites.find("second").id, state)
+    for _ in range(2):
+        ground.night()
+    assert (ground.worked, ground.swept()) == (["second"], {"second"})
 
 
 def test_unforeseen_error_in_one_sites_sweep_stops_no_other_site(ground: Ground) -> None:

@@ -136,7 +136,7 @@ given = []
 tasks._watched_hooks = lambda: time.sleep(0.2)
 sweeps = SimpleNamespace(work=lambda: False, turns=[])
 accounts = SimpleNamespace(
-    release_opened=lambda bell: 0, take_up_sites_of_before=lambda bell: None
+    release_opened=lambda bell: 0, look_after_sites=lambda bell: None
 )
 nightly = lambda left: given.append(left) or sweeps
 tasks.worker = lambda: SimpleNamespace(nightly_sweeps=nightly, accounts=accounts)

@@ -76,14 +76,16 @@ from sync_worker.reconcile.listing import Listings
 from sync_worker.reconcile.reconcile import Reconcile
 from sync_worker.remotes import landed
 from sync_worker.remotes.http.retries import CallTries
-from tests.simulation.world import world as world_module
+from tests.simulation.world import going_on as world_module
 from tests.twins import memory_links
+from tests.twins.memory_accounts import MemoryAccounts
 from tests.twins.memory_directory import MemoryDirectory
 from tests.twins.memory_guard import MemoryGuard
 from tests.twins.memory_inbox import MemoryInbox
 from tests.twins.memory_links import MemoryLinks
 from tests.twins.memory_merges import MemoryMerges
 from tests.twins.memory_remote import MemoryRemote
+from tests.twins.memory_sites import MemorySites
 from tests.twins.memory_state import MemoryState
 from tests.twins.memory_sweeps import MemorySweeps
 
@@ -373,6 +375,11 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     # tests/simulation/test_sites.py
     "remotes by account": ((world_module, "source_of_account", _by_connector),),
     "deliveries of an ended account": ((MemoryState, "follow_account", _never),),
+    "sweep after a gap": (
+        (MemorySites, "_ask_for_sweep", _nothing),
+        (MemoryAccounts, "_ask_for_sweep", _nothing),
+    ),
+    "end of what is told of a removed site": ((MemorySites, "_begins_anew", _never),),
     "look for what a twin absorbed": ((MemoryState, "_absorb", _nothing),),
     "site by account": ((MemoryState, "site_of", _site_of_connector),),
     # tests/simulation/test_words_held.py

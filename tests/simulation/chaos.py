@@ -372,6 +372,10 @@ SCENES |= {
     "two sites, accounts and the app come and go": replace(
         CHANGING, removals=0.4, external=NO_REVISION
     ),
+    # Nothing else finds what nobody told meanwhile.
+    "two sites, accounts and the app come and go, due sweeps only": replace(
+        CHANGING, faults=replace(STORM, drop=0.0), removals=0.5, due_sweeps_only=True
+    ),
 }
 # Where no webhook is lost for good, the engine needs nobody to sweep behind it; but where the event
 # of a move overtakes that of the create, two ratings have the record, and a sweep finds that out.

@@ -17,7 +17,12 @@ from tests.twins.memory_ledger import memory_ledger
 
 W, E = Side.WIX, Side.EXTERNAL
 BY_ACCOUNT = ("remotes by account", "site by account")
-OF_SITES = (*BY_ACCOUNT, "deliveries of an ended account")
+OF_SITES = (
+    *BY_ACCOUNT,
+    "deliveries of an ended account",
+    "sweep after a gap",
+    "end of what is told of a removed site",
+)
 
 
 def rate(shop: Shop, side: Side, value: int) -> None:
@@ -136,3 +141,96 @@ def test_call_that_reaches_another_sites_account_is_noticed(mechanism: str) -> N
 def test_seeds_of_two_sites_miss_the_mechanism(mechanism: str) -> None:
     with without(mechanism):
         assert any(run_seed("two sites", seed) for seed in range(3))
+
+
+# -- the app is removed and installed again
+
+
+def leave(world: World) -> Shop:
+    """Both sides were compared, and a rating has crossed; then the owner removes the app."""
+    shop = world.shops[1]
+    world.sweep()
+    rate(shop, W, 80)
+    world.drain()
+    shop.owner.remove()
+    world.drain()
+    return shop
+
+
+def come_back(world: World, shop: Shop) -> None:
+    """The app is installed again, and the shop gives its account again."""
+    shop.owner.install()
+    world.now += 30.0
+    world.drain()
+    shop.owner.restore()
+    shop.wix.refused_until = 0.0
+    world.drain()
+
+
+def edit_outside(shop: Shop, value: int) -> None:
+    shop.external.visitor_changes(next(iter(shop.external.records)), {"value": Decimal(value)})
+
+
+def test_edit_that_nobody_told_crosses_by_the_sweep_on_return(world: World) -> None:
+    """Whatever the schedule says, and only of the site that was away."""
+    shop = leave(world)
+    edit_outside(shop, 2)
+    world.drain()
+    assert [world.is_sweep_due(one) for one in world.shops] == [False, False]
+    come_back(world, shop)
+    assert shown(shop) == (["80"], ["2"])
+    assert [world.is_sweep_due(one) for one in world.shops] == [False, True]
+    world.sweep([shop])
+    world.drain()
+    assert shown(shop) == (["40"], ["2"])
+    assert not world.is_sweep_due(shop)
+    assert broken_invariants(world) == []
+
+
+def test_edit_that_nobody_told_is_missed_without_the_sweep() -> None:
+    with without("sweep after a gap"):
+        world = World(0, Options(CALM, sites=2, people=1), memory_ledger)
+        shop = leave(world)
+        edit_outside(shop, 2)
+        come_back(world, shop)
+        assert not world.is_sweep_due(shop)
+        assert any(broken.startswith("I1") for broken in broken_invariants(world))
+
+
+def told_as_it_left(world: World) -> Shop:
+    """The last that Wix told before the removal is taken up after it."""
+    shop = world.shops[1]
+    rate(shop, W, 80)
+    shop.post.deliver(0)
+    shop.owner.remove()
+    shop.post.deliver(0)
+    # Newest first: the removal comes before the rating.
+    for inbox_id in sorted(set(world.queue), reverse=True):
+        world.queue = [inbox_id]
+        world.drain()
+    return shop
+
+
+def test_what_wix_told_last_crosses_after_the_return_without_a_sweep(world: World) -> None:
+    """It ended without content; its record is looked at as the site comes back."""
+    shop = told_as_it_left(world)
+    assert shown(shop) == (["80"], [])
+    assert world.ledger.held_reasons(shop.site.id) == []
+    come_back(world, shop)
+    assert shown(shop) == (["80"], ["4"])
+    assert broken_invariants(world) == []
+
+
+def test_last_that_wix_told_is_missed_where_it_ends_for_good() -> None:
+    with without("end of what is told of a removed site"):
+        world = World(0, Options(CALM, sites=2, people=1), memory_ledger)
+        shop = told_as_it_left(world)
+        come_back(world, shop)
+        assert shown(shop) == (["80"], [])
+        assert broken_invariants(world) != []
+
+
+def test_seeds_miss_the_sweep_after_a_gap() -> None:
+    scene = "two sites, accounts and the app come and go, due sweeps only"
+    with without("sweep after a gap"):
+        assert any(run_seed(scene, seed) for seed in range(20))

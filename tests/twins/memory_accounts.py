@@ -26,7 +26,13 @@ class MemoryAccounts:
         self.state.site_rows[site_id] = given
         self.state.ended_accounts[old] = site_id
         self.state.move_deliveries(old, new)
+        if old:
+            self._ask_for_sweep(site_id)
         self._release(site_id)
+
+    def _ask_for_sweep(self, site_id: int) -> None:
+        """Its system told nobody what happened after the account before had ended."""
+        self.state.sweep_since[site_id] = self.state.now()
 
     def state_of(self, site_id: int) -> AccountState:
         return self.state.site_rows[site_id].account_state or AccountState.REVOKED

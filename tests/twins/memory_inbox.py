@@ -14,12 +14,14 @@ from sync_worker.core.ports.inbox import (
     MAX_DEATHS,
     RATE_LIMITED,
     RATE_LIMITED_AT_ONCE,
+    SITE_REMOVED,
     TRACK_AFTER,
     UNKNOWN_SITE,
     WORKER_DIED,
     Closing,
     Look,
     Stored,
+    ends_with_site,
 )
 from sync_worker.core.values import (
     Change,
@@ -130,8 +132,11 @@ class MemoryInbox:
     def hold(self, inbox_ids: Sequence[int], reason: str, *, hold_key: str | None = None) -> None:
         for inbox_id in inbox_ids:
             row = self.state.rows[inbox_id]
+            if reason == SITE_REMOVED.reason and row.is_open and ends_with_site(row.delivery.new):
+                self.close(inbox_id, SITE_REMOVED)
+                row.delivery = replace(row.delivery, new=replace(row.delivery.new, payload={}))
             # Another worker has ended or held it meanwhile: as it stands, it stands for itself.
-            if row.is_open:
+            elif row.is_open:
                 self.close(inbox_id, Closing(InboxState.HELD, reason), hold_key=hold_key)
                 self._stand_as_one(row)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from sync_worker.core.errors import LeaseLost
 from sync_worker.core.hold_keys import contact_tombstone, erased_id
-from sync_worker.core.ports.inbox import ERASED, GATHERED, Stored
+from sync_worker.core.ports.inbox import ERASED, GATHERED, SITE_REMOVED, Stored
 from sync_worker.core.sweep_values import Listed, Sweep
 from sync_worker.core.values import (
     Buried,
@@ -88,6 +88,8 @@ class MemoryState:
     now: Callable[[], float]
     site_rows: dict[int, Site] = field(default_factory=dict)
     lifecycle_at: dict[int, float] = field(default_factory=dict)
+    # Until when nobody told what happened on a site.
+    sweep_since: dict[int, float] = field(default_factory=dict)
     # Deletes that a person has allowed within an hour, and until when.
     allowed: dict[int, tuple[int, float]] = field(default_factory=dict)
     entities: list[tuple[int, Entity]] = field(default_factory=list)
@@ -229,7 +231,8 @@ class MemoryState:
         was_over = not row.is_open and not row.is_held
         row.delivery = replace(row.delivery, new=replace(new, payload={}, remote_id=name))
         row.hold_key = None
-        if not was_over:
+        # What ended with its site must not begin anew with it.
+        if not was_over or row.delivery.reason == SITE_REMOVED.reason:
             row.delivery = replace(row.delivery, state=ERASED.state, reason=ERASED.reason)
 
     # -- links

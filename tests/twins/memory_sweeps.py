@@ -69,6 +69,20 @@ class MemorySweeps:
         self.state.runs.append(RunRow(sweep, now + RUN_LEASE_SECONDS, now))
         return sweep
 
+    def is_due(self, site_id: int, kind: RunKind, every_seconds: float) -> bool:
+        """As SqlSweeps.is_due, of sweeps."""
+        assert kind is RunKind.SWEEP
+        mine = [row for row in self.state.runs if row.sweep.site_id == site_id]
+        whole = [row for row in mine if row.sweep.kind in (RunKind.BASELINE, RunKind.SWEEP)]
+        for row in whole:
+            if row.state == "running":
+                return row.sweep.kind is kind and row.lease_until <= self.state.now()
+        ended = [row.started_at for row in whole if row.state == "done"]
+        if not ended:
+            return False
+        is_old = max(ended) <= self.state.now() - every_seconds
+        return is_old or max(ended) < self.state.sweep_since.get(site_id, 0.0)
+
     def _is_over(self, row: RunRow, kind: RunKind) -> bool:
         """An old one that nobody holds is given up, a dry one where a real one begins, and a poll
         where any other run begins.

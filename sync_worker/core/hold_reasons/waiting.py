@@ -117,8 +117,8 @@ REASONS = (
         "site_removed",
         "The app was removed from the site",
         (
-            "The app was removed from the site. Kept for `RETENTION_REMOVED_DAYS`, then it goes"
-            " with the site."
+            "The app was removed from the site. Only what its own words alone tell is held (a merge"
+            " of contacts, a decision), for `RETENTION_REMOVED_DAYS`; all else has ended."
         ),
         "Install it again, or drop.",
         Way.WAIT,

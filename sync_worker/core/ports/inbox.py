@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from sync_worker.core.values import (
+    Change,
     Delivery,
     InboxState,
     NewDelivery,
@@ -93,6 +94,20 @@ UNKNOWN_SITE = Closing(InboxState.HELD, "unknown_site")
 WORKER_DIED = Closing(InboxState.HELD, "worker_died")
 
 
+# The app was removed from its site.
+SITE_REMOVED = Closing(InboxState.DONE, "site_removed")
+# A look at both sides tells all that these do, so they wait for no site without our app. A merge,
+# a decision, a create that failed: only their own words tell of those.
+TOLD_BY_A_LOOK = frozenset(
+    {Change.UPSERT, Change.DELETE, Change.PARENT_CHANGED, Change.CONTACT_CHANGED}
+)
+
+
+def ends_with_site(delivery: NewDelivery) -> bool:
+    """Whether it ends, without its content, where its site has removed the app."""
+    return delivery.change in TOLD_BY_A_LOOK and not delivery.privacy
+
+
 class Inbox(Protocol):
     """The inbox. Each method is one transaction; all times are the database's."""
 
@@ -134,7 +149,9 @@ class Inbox(Protocol):
         """Hold open deliveries.
 
         Of a record whose key nobody knows (``KEYLESS``) one row is held: the newest word gathers
-        the others, as ``gather`` does. Deletes and privacy requests stay by themselves.
+        the others, as ``gather`` does. Deletes and privacy requests stay by themselves. For
+        SITE_REMOVED only what no look would tell again is held: the rest is done, without content,
+        until its site comes back.
         """
 
     def put_back(self, inbox_ids: Sequence[int]) -> None:

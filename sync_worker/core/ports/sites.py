@@ -26,11 +26,13 @@ class SiteStates(Protocol):
         """Installed (``active``) or ``removed`` at Wix's time ``at``, unless something newer is
         known.
 
-        A paused site stays paused. Returns the deliveries that were held for the site's state.
+        A paused site stays paused. Returns the deliveries that were held for the site's state, and
+        those that had ended with it. Of one that comes back a sweep is due: nobody told what
+        happened meanwhile.
         """
 
     def release_if_at_work(self, site_id: int) -> list[int]:
-        """Release what is held for the state of a site, if it works (again); their ids.
+        """Release what is held, or has ended, for the state of a site, if it works (again); ids.
 
         Asked after a hold: the site may have gone on since the worker looked.
         """

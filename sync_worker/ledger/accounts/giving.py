@@ -19,6 +19,7 @@ from sync_worker.core.values import (
     account_source,
 )
 from sync_worker.ledger.accounts.moving import begin_to_move, sources_that_move
+from sync_worker.ledger.accounts.removal import sweep_again
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.onboarding.tables import (
     catalogue_asked,
@@ -88,6 +89,9 @@ def give_to_site(connection: Connection, new: NewAccount, fields: Sequence[Field
     # What the accounts before were told goes on here if it is the same shop, and ends if not.
     if is_same:
         _name_alike(connection, new, last)
+    # The door was shut since the account before had ended: nobody told what happened.
+    if last is not None:
+        sweep_again(connection, its_site)
     begin_to_move(connection, new.site_id, new.public_id)
     maps_some = exists().where(field_map.c.site_id == new.site_id)
     if fields and not connection.execute(select(maps_some)).scalar_one():

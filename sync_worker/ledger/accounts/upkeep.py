@@ -11,6 +11,7 @@ from sync_worker.core.hold_reasons import ACCOUNT_LOCKED, ACCOUNT_PAUSED, FOR_AN
 from sync_worker.core.values import AccountState, InboxState, Site, SiteState
 from sync_worker.ledger.accounts.moving import move_some
 from sync_worker.ledger.accounts.reading import addresses_over
+from sync_worker.ledger.accounts.removal import end_some
 from sync_worker.ledger.accounts.tables import account, account_address
 from sync_worker.ledger.administration.held import release_reasons
 from sync_worker.ledger.administration.hook_states import last_try
@@ -110,6 +111,10 @@ class SqlAccountUpkeep:
                 given = given.values(external_source=site.c.connector)
                 served.extend(connection.execute(given.returning(site.c.id)).scalars())
             return read_sites(connection, site.c.id.in_(served))
+
+    def end_for_removed(self, until: float) -> int:
+        """What waits for sites without our app ends, without content; how many did."""
+        return end_some(self._transactions, until)
 
     def release_for_account(self, of: Site) -> list[int]:
         """What waited for an account of a site goes on; the deliveries' ids."""

@@ -14,6 +14,7 @@ from sync_worker.core.scale import FieldMap
 from sync_worker.core.values import AccountState, Policy, Side, Site, SiteState, WixKind
 from sync_worker.core.words import MAX_NAMESPACE, MAX_WIX_ID, is_usable_id
 from sync_worker.ledger.accounts.audit import BY_COMMAND, note_change
+from sync_worker.ledger.accounts.removal import begin_anew
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.administration.held import release_keys, release_reasons, to_time
 from sync_worker.ledger.console.pause_rows import put_pause, read_pauses
@@ -158,6 +159,14 @@ class SiteAdmin:
         with self._transactions.read() as connection:
             return read_sites(connection, is_its)
 
+    def left_of_environment(self) -> list[str]:
+        """The connectors whose shop of the environment is a site's that has removed the app."""
+        has_left = (site.c.external_source == site.c.connector) & (
+            site.c.state == str(SiteState.REMOVED)
+        )
+        with self._transactions.read() as connection:
+            return list(connection.execute(select(site.c.connector).where(has_left)).scalars())
+
     def not_asked_about_guests(self) -> list[Site]:
         """Sites whose owner has neither chosen nor been told what guests may change."""
         with self._transactions.read() as connection:
@@ -220,8 +229,9 @@ class SiteAdmin:
             _note_state(connection, site_id, was, actor, why)
         if state not in REST_OVER:
             return []
-        reasons = [f"site_{other}" for other in REST_OVER[state]]
-        return release_reasons(self._transactions, reasons, self.find(str(site_id)))
+        reasons, of = [f"site_{other}" for other in REST_OVER[state]], self.find(str(site_id))
+        released = release_reasons(self._transactions, reasons, of)
+        return sorted([*released, *begin_anew(self._transactions, of)])
 
 
 def _note_state(

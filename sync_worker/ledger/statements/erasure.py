@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, false, or_, select, update
 
 from sync_worker.core.hold_keys import address_tombstone, erased_id
 from sync_worker.core.outside_words import code_of_refusal
-from sync_worker.core.ports.inbox import ERASED, GATHERED
+from sync_worker.core.ports.inbox import ERASED, GATHERED, SITE_REMOVED
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import (
     Buried,
@@ -58,7 +58,7 @@ def erase_rows(connection: Connection, site_id: int, which: Any) -> None:
     What was gathered into one of them goes with it.
     """
     columns = (inbox.c.id, inbox.c.side, inbox.c.source, inbox.c.remote_id, inbox.c.state)
-    found = select(*columns).where(which).order_by(inbox.c.id)
+    found = select(*columns, inbox.c.reason).where(which).order_by(inbox.c.id)
     # Locked: another worker may be about to end one of them.
     for row in connection.execute(found.with_for_update()).all():
         emptied: dict[str, Any] = {
@@ -71,7 +71,8 @@ def erase_rows(connection: Connection, site_id: int, which: Any) -> None:
         is_gathered = is_same & (inbox.c.reason == f"{GATHERED}{row.id}")
         connection.execute(update(inbox).where(is_gathered).values(emptied))
         forget_keys(connection, [row.id])
-        if row.state in UNENDED:
+        # What ended with its site must not begin anew with it.
+        if row.state in UNENDED or row.reason == SITE_REMOVED.reason:
             emptied |= {
                 "state": str(ERASED.state),
                 "reason": ERASED.reason,

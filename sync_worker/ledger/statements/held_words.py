@@ -1,4 +1,4 @@
-"""Words of a record whose key nobody knows: the newest is held for all of them."""
+"""Holding deliveries: of a record whose key nobody knows the newest word is held for all."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from sync_worker.core.hold_reasons import KEYLESS
-from sync_worker.core.ports.inbox import GATHERED, Closing
+from sync_worker.core.ports.inbox import GATHERED, SITE_REMOVED, Closing
 from sync_worker.core.values import Change, InboxState
+from sync_worker.ledger.accounts.removal import end_for_removal
 from sync_worker.ledger.console.forgetting import forget_keys
 from sync_worker.ledger.statements.inbox import END_GATHERED, OPEN, UNENDED, close_rows
 from sync_worker.ledger.tables import inbox
@@ -18,7 +19,12 @@ from sync_worker.ledger.tables import inbox
 def hold_rows(
     connection: Connection, inbox_ids: Sequence[int], held: Closing, hold_key: str | None
 ) -> None:
-    """Hold open deliveries; of a record without a key one row stands for all that told of it."""
+    """Hold open deliveries; of a record without a key one row stands for all that told of it.
+
+    For a site that has removed the app only what no look would tell again.
+    """
+    if held.reason == SITE_REMOVED.reason:
+        end_for_removal(connection, inbox_ids)
     if held.reason not in KEYLESS:
         close_rows(connection, inbox_ids, held, hold_key=hold_key)
         return

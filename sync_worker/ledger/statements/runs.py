@@ -149,7 +149,7 @@ def has_room(connection: Connection, most: int) -> bool:
 
 
 _STANDING = f"""
-SELECT site.id AS site_id, ledger_now() AS now, running.kind AS running_kind,
+SELECT site.id AS site_id, ledger_now() AS now, site.sweep_since, running.kind AS running_kind,
   running.lease_until <= ledger_now() AS is_free,
   (SELECT max(started_at) FROM run WHERE run.site_id = site.id
     AND kind IN ({words(WHOLE_KINDS)}) AND state = '{DONE}'
@@ -183,6 +183,9 @@ def is_run_due(standing: Any, kind: RunKind, every_seconds: float) -> bool:
     if standing.swept_at is None:
         return False
     newest = float(standing.swept_at)
+    # For a while nobody told what happened: whatever the schedule says.
+    if kind is RunKind.SWEEP and newest < (standing.sweep_since or 0.0):
+        return True
     if kind is RunKind.POLL:
         newest = max(newest, standing.polled_at or 0.0)
         every_seconds -= min(EARLY_SECONDS, EARLY_SHARE * every_seconds)

@@ -6,6 +6,7 @@ manifest says. Each site has its turn of a slice, and its fault stays its own.
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections import deque
@@ -190,6 +191,9 @@ class NightlySweeps:
             RunKind.POLL: min(polls, default=None),
         }
         for kind, age in ages.items():
+            # A sweep is due without a schedule, too, where nobody told what happened for a while.
+            if age is None and kind is RunKind.SWEEP:
+                age = math.inf
             if age is None or self._faults.is_paused(kind, source):
                 continue
             if due_runs.was_due(site_id, kind, age):

@@ -5,6 +5,7 @@ Said at the start of each process, by ``doctor`` and ``status``, and told to the
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -21,6 +22,7 @@ from sync_worker.services.accounts.identity import identity_of
 from sync_worker.wiring.connectors import Connectors
 
 KNOWN_SECONDS = 60.0  # strangers may ask as often as they like
+LEFT_SECONDS = 1.0  # a door shuts, and opens again, within this time
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +48,8 @@ class OwnShops:
         self._connectors, self._transactions, self._clock = connectors, transactions, clock
         self._sites = SiteAdmin(transactions)
         self._lost, self._known_until = frozenset[str](), float("-inf")
+        self._left, self._left_until = frozenset[str](), float("-inf")
+        self._asking = threading.Lock()
 
     def faults(self) -> list[ShopFault]:
         """Of all sites whose shop stands in the environment."""
@@ -63,6 +67,21 @@ class OwnShops:
             self._lost = frozenset(site.external_source for site in sites)
             self._known_until = self._clock() + KNOWN_SECONDS
         return connector in self._lost
+
+    def has_left(self, connector: str) -> bool:
+        """Whether the site of that shop has removed the app, as it was a second ago.
+
+        Where the ledger does not answer, whoever stores finds that out.
+        """
+        if self._clock() >= self._left_until and self._asking.acquire(blocking=False):
+            try:
+                self._left = frozenset(self._sites.left_of_environment())
+            except Transient:
+                pass
+            finally:
+                self._left_until = self._clock() + LEFT_SECONDS
+                self._asking.release()
+        return connector in self._left
 
     def _without_shop(self, sites: list[Site]) -> list[Site]:
         return [site for site in sites if site.connector not in self._connectors.manifests]

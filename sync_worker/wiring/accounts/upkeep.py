@@ -106,8 +106,14 @@ class AccountUpkeep:
             next_step="give the new secret to the webhooks in the system's own dashboard",
         )
 
-    def take_up_sites_of_before(self, bell: Bell) -> None:
-        """What a worker of the version before installed in a rolling upgrade is served, too."""
+    def look_after_sites(self, bell: Bell) -> None:
+        """What waits for sites that have left ends, and what the version before installed begins.
+
+        That is what a worker of the version before opened in a rolling upgrade.
+        """
+        until = time.monotonic() + RELEASE_SECONDS
+        if ended := self._ledger().end_for_removed(until):
+            log.info("deliveries_of_removed_sites_ended", deliveries=ended)
         for site in self._ledger().take_up_sites_of_before():
             log.info("site_of_the_version_before", site=site.id, source=site.external_source)
             bell.ring(self._ledger().release_for_account(site))

@@ -212,7 +212,7 @@ class TestLinkThatStandsStill:
         run = ground.leased()
         (delivery,) = run.deliveries
         ground.ledger.links.commit(run.lease, Commit(link_state=LinkState.HELD))
-        ground.ledger.inbox.hold([delivery.id], "site_removed", hold_key="contact:wix:a")
+        ground.ledger.inbox.hold([delivery.id], "site_paused", hold_key="contact:wix:a")
         ground.ledger.links.release(run.lease)
         return int(delivery.id)
 

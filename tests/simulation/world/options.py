@@ -128,6 +128,7 @@ class Options:
         0.2  # chance that somebody who has rated outside rates there again, where that may be
     )
     sweeps: bool = True  # whether the world ends with sweeps
+    due_sweeps_only: bool = False  # and only with those that are due whatever the schedule says
     sweeps_meanwhile: bool = False  # and whether some begin while everything happens
     polls_meanwhile: bool = False  # and polls
     overlap_seconds: float = 60.0  # how far before the newest time that it has seen a poll begins

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 
 from sync_worker.core.ports.site_sides import PROBE_SECONDS
 from sync_worker.core.sweep_values import RunKind
@@ -10,6 +11,7 @@ from sync_worker.core.values import NewDelivery
 from tests.simulation.world.going_on import GoingOn
 from tests.simulation.world.options import CALM
 from tests.simulation.world.owner import Owner
+from tests.simulation.world.shop import Shop
 
 SWEEPS = 3
 
@@ -20,6 +22,11 @@ class World(GoingOn):
     def run(self) -> None:
         """Acts and chaos, then calm until nothing moves."""
         acts = self.options.acts
+        if self.options.due_sweeps_only:
+            # None is due before the first comparison.
+            self.chance.faults, faults = CALM, self.chance.faults
+            self.sweep()
+            self.chance.faults = faults
         while acts:
             if self.chance.happens(0.08):
                 self._some_shop().act()
@@ -88,25 +95,33 @@ class World(GoingOn):
         for _ in range(2 * self.options.polls_meanwhile):
             self.poll()
             self.drain()
+        shops = self.shops
+        if self.options.due_sweeps_only:
+            shops = [shop for shop in shops if self.is_sweep_due(shop)]
         believed = 0 if self.options.sweeps else SWEEPS
         for _ in range(2 * SWEEPS):
             if believed == SWEEPS:
                 return
-            self.sweep()
+            self.sweep(shops)
             self.drain()
             believed = 0 if any(shop.sweeper.disbelieved for shop in self.shops) else believed + 1
 
-    def sweep(self) -> None:
+    def is_sweep_due(self, shop: Shop) -> bool:
+        """Whether one is, however long ago the last one may be."""
+        due: bool = self.ledger.sweeps.is_due(shop.site.id, RunKind.SWEEP, math.inf)
+        return due
+
+    def sweep(self, shops: Sequence[Shop] | None = None) -> None:
         """The real one, from its beginning or from where one was interrupted, to its end."""
-        self._run_alone(RunKind.SWEEP)
+        self._run_alone(RunKind.SWEEP, self.shops if shops is None else shops)
 
     def poll(self) -> None:
         """What changed on the external side, to the end of the look."""
-        self._run_alone(RunKind.POLL)
+        self._run_alone(RunKind.POLL, self.shops)
 
-    def _run_alone(self, kind: RunKind) -> None:
+    def _run_alone(self, kind: RunKind, shops: Sequence[Shop]) -> None:
         self.now += 30.0  # the lease of a dead run ends
-        for shop in self.shops:
+        for shop in shops:
             self.start_sweep(kind, shop)
             while self.workers:
                 self.step_worker(len(self.workers) - 1)
