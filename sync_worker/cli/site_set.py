@@ -11,7 +11,7 @@ from sync_worker.cli.options import actor
 from sync_worker.cli.output import field_words
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Site, SiteState, WixKind
-from sync_worker.ledger.administration.wix_change import Changed, refuse_unsettled
+from sync_worker.ledger.administration.wix_change import Changed, ChangePlan, refuse_unsettled
 from sync_worker.ledger.site_cache import SITE_CACHE_SECONDS
 from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.waiting import shortly, wait_for
@@ -32,9 +32,9 @@ def change_wix_api(found: Site, kind: WixKind, *, yes: bool) -> None:
     agree(f"Change site {found.id} to wix_api={kind}?", "--yes", is_given=yes)
     done = _changed(found, kind)
     click.echo(
-        f"site {done.site.id}: wix_api={done.site.wix_api}, {done.site.state}; {done.links} links"
-        f" set aside, {done.returned} brought back, {done.deliveries} deliveries of the other API"
-        " ended (other_wix_api)"
+        f"site {done.site.id}: wix_api={done.site.wix_api}, {done.site.state};"
+        f" {_links(done.links)} set aside, {done.returned} brought back; deliveries of the other"
+        f" API that ended (other_wix_api): {done.deliveries}"
     )
     for field in done.site.fields:
         click.echo(f"  {field_words(field)}")
@@ -70,13 +70,34 @@ def _say_plan(found: Site, kind: WixKind) -> None:
         f"site {found.id} ({found.connector}) changes from wix_api={found.wix_api} to"
         f" wix_api={kind}:\n"
         "  nothing is written or deleted on Wix or outside, and all maps stay;\n"
-        f"  {plan.links} links are set aside with their ids, and come back when you change back;\n"
-        f"  {plan.returning} links that were set aside before come back;\n"
-        f"  {plan.deliveries} deliveries that wait or are held of {found.wix_api} end\n"
-        f"  (other_wix_api); the site rests for some seconds meanwhile;\n"
+        f"{_effects(plan, found.wix_api)}"
+        "  the site rests for some seconds meanwhile;\n"
         "  then no delete crosses and no sweep begins until you have seen the new baseline and\n"
         f"  said yes to it: ratings-sync reconcile --site {found.id}"
     )
+
+
+def _effects(plan: ChangePlan, before: WixKind) -> str:
+    """What becomes of links and deliveries, a line each; of nothing, no word."""
+    lines = []
+    if plan.links == 1:
+        lines.append("1 link is set aside with its ids, and comes back when you change back")
+    elif plan.links:
+        lines.append(
+            f"{plan.links} links are set aside with their ids, and come back when you change back"
+        )
+    if plan.returning:
+        lines.append(f"set aside before, and back now: {_links(plan.returning)}")
+    if plan.deliveries:
+        lines.append(
+            f"deliveries of {before} that wait or are held, and end (other_wix_api):"
+            f" {plan.deliveries}"
+        )
+    return "".join(f"  {line};\n" for line in lines)
+
+
+def _links(count: int) -> str:
+    return "1 link" if count == 1 else f"{count} links"
 
 
 def _changed(found: Site, kind: WixKind) -> Changed:

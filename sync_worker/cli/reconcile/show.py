@@ -207,7 +207,7 @@ class Show:
         in_step_first = sorted(self.plan.outcomes, key=lambda name: (name != "in_step", name))
         rows = [
             (
-                outcome.replace("_", " "),
+                _plan_words(outcome),
                 self.plan.outcomes[outcome],
                 "; ".join(self.plan.examples.get(outcome, [])),
             )
@@ -287,3 +287,10 @@ def _warnings(sweep: Sweep) -> list[str]:
                 f" {count}"
             )
     return found
+
+
+def _plan_words(outcome: str) -> str:
+    # A rating that both sides show is listed twice.
+    if outcome == "in_step":
+        return "in step (records of both sides)"
+    return outcome.replace("_", " ")
