@@ -13,6 +13,7 @@ from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_sandbox.wix_side import GROUP, NAMESPACE, NO_WORDS, WixSide, Words, wix_side
@@ -237,14 +238,14 @@ class Stage:
         names = {external: wix_name for wix_name, external in self.products.items()}
         with self.box.reviews.lock:
             return {
-                (names[one["subject"]["id"]], one["author"]["email"].lower()): Decimal(one["score"])
+                (_name_of(one, names), one["author"]["email"].lower()): Decimal(one["score"])
                 for one in self.box.reviews.ratings.values()
                 if one["visibility"] != "removed"
             }
 
     def words_outside(self, email: str, product: str) -> Words | None:
         """The same of the external stand-in."""
-        for one in self.box.reviews.find(self.products[product], email):
+        for one in self.box.reviews.find(self.products.get(product, product), email):
             return Words(one.get("headline") or "", one.get("text") or "")
         return None
 
@@ -281,3 +282,9 @@ class Stage:
     ) -> bool:
         """Whether the condition came true in time."""
         return wait_until(condition, timeout_seconds, pause_seconds=pause_seconds)
+
+
+def _name_of(rating: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """The product as Wix calls it, or as only the other side does: visitors rate what they like."""
+    subject = str(rating["subject"]["id"])
+    return names.get(subject, subject)

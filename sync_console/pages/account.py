@@ -141,10 +141,16 @@ def _page(
         typed=typed or {},
         problems=problems,
         other_problems=[words for name, words in problems.items() if name not in shown],
-        is_guided=page.account is not None and parts().guide.is_under_way(g.who, site_id),
+        is_guided=_is_guided(site_id) if page.account else False,
         may_change=g.who.may(Right.ACCOUNT, site_id),
         account_states=ACCOUNT_STATES,
         verdicts=VERDICTS,
         no_connector=_("No connector is named for the console: CONNECTORS is empty."),
     )
     return make_response(response)
+
+
+def _is_guided(site_id: int) -> bool:
+    """Whether somebody looks who may go on with first steps that are under way."""
+    may_go_on = g.who.may(Right.COMPARE, site_id)
+    return may_go_on and parts().guide.is_under_way(g.who, site_id)

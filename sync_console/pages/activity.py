@@ -22,6 +22,11 @@ KINDS = {
     "moves": (_("moved or joined"), ("merge", "move", "shadow")),
     "people": (_("done by people"), ()),
 }
+RESTS = {
+    "site.pause": _("Paused"),
+    "site.resume": _("Resumed"),
+    "site.recover": _("Set to recovery"),
+}
 
 
 @activity.get("/activity")
@@ -37,10 +42,15 @@ def index() -> Response:
         overwritten=request.args.get("overwritten", "") == "1",
         since=since(),
     )
+    # What was done with whole sites stands above the newest lines, unless less is asked for.
+    is_wide = kind in ("", "people") and not which.overwritten and "after" not in request.args
+    rests = parts().access.audit.rests(g.who, which.site_id) if is_wide else ()
     return show(
         "activity/activity.html",
         page=parts().activity.page(g.who, which, number_of("after")),
         which=which,
+        rests=[line for line in rests if not actor or line.actor == actor],
+        rest_words=RESTS,
         kind=kind,
         kinds=KINDS,
         spans=SPANS,

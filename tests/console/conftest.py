@@ -8,26 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from waitress.server import create_server
 
 from sync_worker.ledger.accounts.sealing import new_key, public_of
+from tests.console.chromium import browser
 from tests.console.looking import Console
 from tests.integration.console.ground import free_port, ground_over
 
-WITHOUT_SANDBOX = "--no-sandbox"  # containers have none
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The machine's Chromium; Playwright brings none."""
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("there is no chromium on the PATH: apt-get install chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=[WITHOUT_SANDBOX])
-        yield started
-        started.close()
+__all__ = ["browser"]
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from sync_sandbox.platforms.stage import PlatformStage
 from sync_sandbox.server import SandboxOptions
 from sync_sandbox.stage import Stage
+from tests.console.chromium import browser
+from tests.end_to_end.demo_at_work import DemoAtWork, demo_at_work
+
+__all__ = ["browser"]
 
 VOLUME_BUDGET = {
     "WIX_BUDGET_PER_MINUTE": "60000",
@@ -59,3 +64,11 @@ def make_stage(tmp_path: Path, environ: dict[str, str]) -> Iterator[StageMaker]:
         yield make
     for line in lines:
         print(line)  # noqa: T201 - pytest shows it only where a test failed
+
+
+@pytest.fixture(scope="session")
+def demo(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoAtWork]:
+    """`ratings-sync demo`, its story told: once for all tests that look at it."""
+    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    with demo_at_work(browser, tmp_path_factory.mktemp("demo"), environ) as at_work:
+        yield at_work

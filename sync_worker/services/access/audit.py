@@ -11,6 +11,9 @@ from sync_worker.services.access.who import Right, Who
 __all__ = ["AuditLine", "AuditLog", "AuditPage"]
 
 
+RESTS = ("site.pause", "site.resume", "site.recover")
+
+
 @dataclass(frozen=True, slots=True)
 class AuditPage:
     """``next_before``: begin the next page before it; ``None``: there is none."""
@@ -45,6 +48,18 @@ class AuditLog:
             found = [_without_address(line) for line in found]
         following = found[-1].id if len(found) == limit else None
         return AuditPage(found, self._store.kinds(site_id), following)
+
+    def rests(self, who: Who, site_id: int | None = None, limit: int = 10) -> Sequence[AuditLine]:
+        """The last pauses of sites and their ends, newest first."""
+        if who.site_id is not None:
+            site_id = who.site_id
+        who.check(Right.LOOK, site_id)
+        found = [
+            line
+            for what in RESTS
+            for line in self._store.page(AuditFilter(site_id, "", what, None), limit)
+        ]
+        return sorted(found, key=lambda line: line.id, reverse=True)[:limit]
 
 
 def _without_address(line: AuditLine) -> AuditLine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sync_console.web.show import mark_of
+from sync_worker.core.values import SiteState
 from sync_worker.ledger.administration.retention import LedgerRetention, Retention
 from sync_worker.services.access.who import Role
 from tests.integration.console.ground import Ground
@@ -51,6 +52,23 @@ def test_viewer_sees_no_address_anywhere(ground: Ground, there: RatingGround) ->
         told = page.replace('value="eve.miller@example.com"', "").replace("q=eve.miller", "")
         assert "eve.miller@" not in told, path
         assert viewer.get(path).status_code == 200
+
+
+def test_activity_shows_pauses_of_sites_to_those_who_may_see_them(
+    ground: Ground, there: RatingGround
+) -> None:
+    for site_id, why in ((there.site_id, "we move"), (there.other_site, "they move")):
+        ground.admin.sites.set_state(site_id, SiteState.PAUSED, "grace", why)
+        ground.admin.sites.set_state(site_id, SiteState.ACTIVE, "grace", f"{why} no more")
+    page = ground.client(Role.SUPPORT).get("/activity").text
+    for words in ("we move", "they move"):
+        assert f"<strong>Paused</strong> by grace: {words}" in page
+        assert f"<strong>Resumed</strong> by grace: {words} no more" in page
+    own = ground.client(Role.OWNER, there.site_id).get("/activity").text
+    assert "we move no more" in own
+    assert "they move" not in own
+    for narrower in ("kind=writes", "overwritten=1", "actor=ada"):
+        assert "we move" not in ground.client(Role.SUPPORT).get(f"/activity?{narrower}").text
 
 
 def test_owner_reaches_no_rating_of_another_site(ground: Ground, there: RatingGround) -> None:
