@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flask import Blueprint, g, redirect
+from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from sync_console.pages.sites import SITE, STATES, kind_of, number
-from sync_console.web.actions import act, why
-from sync_console.web.parts import needs, parts
+from sync_console.web.actions import act, typed_count, why
+from sync_console.web.parts import needs, needs_fresh_login, parts
 from sync_console.web.show import show
 from sync_console.web.words import marked as _
 from sync_worker.services.access.who import Right
@@ -72,6 +73,20 @@ def look(site_id: int) -> Response:
 @needs(Right.COMPARE)
 def run(site_id: int) -> Response:
     return act(lambda: parts().comparing.run(g.who, site_id, why()), f"/sites/{site_id}/compare")
+
+
+@compare.post(f"{SITE}/compare/deletes")
+@needs(Right.COMPARE)
+def let_deletes_go(site_id: int) -> Response:
+    """A comparison for which the deletes are right that the brake holds: as many as are typed."""
+    needs_fresh_login()
+    count = typed_count()
+    if not count:
+        raise BadRequest(_("Type how many deletes are right."))
+    return act(
+        lambda: parts().comparing.run(g.who, site_id, why(), allow_deletes=count),
+        f"/sites/{site_id}/compare",
+    )
 
 
 def _words() -> dict[str, object]:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import pytest
+from sqlalchemy import update
 
 from sync_worker.core.sweep_values import Phase, RunKind
 from sync_worker.core.values import SiteState
+from sync_worker.ledger.access.tables import session
 from sync_worker.ledger.accounts.audit import SqlAudit
 from sync_worker.ledger.administration.imports import ImportRuns
 from sync_worker.ledger.console.compared import PAGE as LINES
@@ -17,6 +19,7 @@ from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sweeps import SqlSweeps
 from sync_worker.services.access.who import Role
 from tests.integration.console.ground import Ground, ground_over
+from tests.integration.console.held_shop import HeldShop
 
 PAGE = "/sites/1/compare"
 BAD = "<script>alert(1)</script>"
@@ -153,3 +156,31 @@ def test_only_who_may_compares(ground: Ground, asked: Asked) -> None:
     for path in (PAGE, f"{PAGE}/look"):
         assert other.send(path).status_code == 404
     assert asked.looks == []
+
+
+def test_deletes_beyond_the_brake_go_by_their_typed_number(ground: Ground) -> None:
+    """By a fresh login, for one comparison; another number lets nothing go."""
+    shop = HeldShop(ground.admin, "braked-")
+    site_id = ground.admin.sites.find("braked-instance-1").id
+    page = f"/sites/{site_id}/compare"
+    browser = ground.client(Role.ADMIN)
+    assert "Let these deletes go" not in browser.get(page).text
+    held = [shop.hold("delete_brake") for _ in range(2)]
+    assert "2 deletes are held" in browser.get(page).text
+    assert "Let these deletes go" not in ground.client(Role.SUPPORT).get(page).text
+    for typed, status in (("", 400), ("x", 400), ("3", 409)):
+        refused = browser.send(f"{page}/deletes", {"count": typed, "why": "w"}, page)
+        assert refused.status_code == status, typed
+    with ground.parts.transactions.write() as connection:
+        connection.execute(update(session).values(fresh_at=session.c.fresh_at - 301))
+    asked_again = browser.send(f"{page}/deletes", {"count": "2", "why": "w"}, page)
+    assert asked_again.status_code == 401
+    assert {shop.state(number) for number in held} == {"held"}
+    with ground.parts.transactions.write() as connection:
+        connection.execute(update(session).values(fresh_at=session.c.fresh_at + 301))
+    told = browser.told(browser.send(f"{page}/deletes", {"count": "2", "why": "old"}, page))
+    assert "The workers compare both sides now" in told
+    assert {shop.state(number) for number in held} == {"new"}
+    entries = SqlAudit(ground.admin.transactions).of_site(site_id)
+    assert {entry.what for entry in entries} >= {"reconcile.allow_deletes", "compare.run"}
+    assert {entry.actor for entry in entries if entry.what[:9] == "reconcile"} == {"some admin"}
