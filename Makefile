@@ -13,7 +13,7 @@ OF_PROCESSES = tests/chaos tests/end_to_end
 # Each process of the tests would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo recording test test-all test-redis test-postgresql test-unit test-long chaos lint lock audit clean
+.PHONY: demo recording pictures test test-all test-redis test-postgresql test-unit test-long chaos lint lock audit clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/ratings-sync demo $(ARGS)
@@ -21,6 +21,10 @@ demo: $(VENV)/.for-demo
 # The README's pictures of the demo, from a demo played now; a test holds them against each demo that it plays.
 recording: $(VENV)/.for-tests
 	$(BIN)/python -m tests.recording docs/pictures
+
+# The pictures of the console in README and docs, from a demo played now, in the machine's Chromium.
+pictures: $(VENV)/.for-tests
+	$(BIN)/python -m tests.picturing docs/pictures
 
 # Both halves run, also when the first one fails. In the second a worker is killed in one file and a door is tried in the
 # other: both wait most of the time.

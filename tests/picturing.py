@@ -18,14 +18,13 @@ from tests.console.chromium import WITHOUT_SANDBOX
 from tests.end_to_end.demo_at_work import DemoAtWork, OwnersDesk, demo_at_work
 
 MAX_BYTES = 150_000
-SIZE = {"width": 1080, "height": 640}
+SIZE = {"width": 1240, "height": 640}
 # By file: the page of the console that it shows; the last one is the dashboard's.
 PICTURES = {
     "console-light.png": "/",
     "console-dark.png": "/",
     "console-held.png": "/held",
     "console-rating.png": "/ratings/1",
-    "console-activity.png": "/activity",
     "console-sites.png": "/sites/1",
     "console-owner.png": "",
 }
@@ -54,12 +53,13 @@ def take(demo: DemoAtWork, folder: Path) -> None:
                 page.goto(path)
                 page.wait_for_load_state("networkidle")
                 _shoot(page, folder / name)
-    with demo.page(viewport={"width": 1280, "height": 760}) as page:
+    with demo.page(viewport={"width": 1180, "height": 700}) as page:
         desk = OwnersDesk(page)
         desk.install(demo.at["dashboard"])
         desk.give_account()
         desk.say("Go on with the first steps")
         expect(desk.app.get_by_role("button", name="I have made the webhooks")).to_be_visible()
+        page.evaluate("scrollTo(0, 0)")
         _shoot(page, folder / "console-owner.png")
 
 
