@@ -15,7 +15,16 @@ from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.plan import Action, Delete
 from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.ports.merges import Merges
-from sync_worker.core.values import Buried, Delivery, LinkState, Operation, RatingKey, Side, Slot
+from sync_worker.core.values import (
+    Buried,
+    Change,
+    Delivery,
+    LinkState,
+    Operation,
+    RatingKey,
+    Side,
+    Slot,
+)
 from sync_worker.engine.deciding.ending import end_decision
 from sync_worker.engine.deciding.planning import note_verdict
 from sync_worker.engine.deciding.taking import decision_in_hand, lets_go_on
@@ -220,6 +229,7 @@ class LinkRun:
             end_decision(self.view, self.view.holds.decided, actions)
         outcome = outcome_of_run(self.view, actions)
         holds = self.view.holds
+        holds.of_new_records = {one.id for one in holds.standing_by if self._is_of_new_record(one)}
         # They do not agree, or a person has something to put back: the link stands as before.
         if holds.is_frozen and (outcome.kind is OutcomeKind.HELD or holds.is_for_a_person):
             raise Held("link_held")
@@ -229,6 +239,14 @@ class LinkRun:
             return None
         fresh, passed_on = committed.fresh, self.view.departures.passed_on
         return Finished(reported(self.view, outcome), fresh, passed_on)
+
+    def _is_of_new_record(self, held: Delivery) -> bool:
+        """Whether it tells of a record that is on file nowhere, and not known to be gone."""
+        side, remote_id = held.new.side, held.new.remote_id
+        if held.new.change != Change.UPSERT or self.view.slot_on_file(side, remote_id) is not None:
+            return False
+        located = self.reading.directory.locate(self.view.run.site.id, side, remote_id)
+        return not located.is_on_file and not self.reading.is_out(side, remote_id)
 
     def _forget_guarded(self) -> None:
         """Make the loop guard forget the person, before the commit.

@@ -188,6 +188,9 @@ def _overtaken(view: View) -> list[int]:
         # Nor to what a person decided and nobody has looked at yet.
         if delivery.new.change is Change.DECIDE and delivery.reason != DECISION_OUTDATED:
             continue
+        # Nor to a record of which nobody knows anything yet.
+        if delivery.id in view.holds.of_new_records:
+            continue
         slot = view.slot_by_delivery.get(delivery.id)
         # Of a record that this run has not looked at, nothing is known; of one that is not on file
         # any more only when all others were looked at.

@@ -20,8 +20,10 @@ from sync_worker.core.values import (
     Known,
     Operation,
     Record,
+    Side,
     Value,
 )
+from sync_worker.core.values.record_identity import identity_shown
 from sync_worker.engine.history_lines import lines_for_unknown_write
 from sync_worker.engine.moderation.calls import look_at_moderated, standing_written
 from sync_worker.engine.placing import Placing
@@ -267,6 +269,10 @@ class Settlement:
         # Whether it moved meanwhile is found out by a look.
         if on_file is not None and on_file.remote_id == record.remote_id:
             identity = on_file.identity
+        # Not put on file before the write: it was this link's person's then, or it is ours.
+        elif slot.side is Side.EXTERNAL and self.intent.operation is not Operation.CREATE:
+            run = self.view.run
+            identity = identity_shown(run.entity.external, run.contact.email, None)
         revision, sequence, state = record.revision, record.sequence, record.state
         raw, standing = record.raw, self.view.seen_as(slot, record).standing
         if self._can.can_moderate:

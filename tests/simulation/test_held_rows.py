@@ -22,6 +22,7 @@ from sync_worker.engine.holds.looking_again import MAX_LOOKS
 from tests.simulation.chaos import LATE_CREATE, LEDGERS
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, ending_of, rates
+from tests.simulation.test_decisions import ANNA, decisions
 from tests.simulation.world import CALM, LedgerMaker, Options, World
 from tests.twins.memory_remote import MemoryRemote
 
@@ -194,5 +195,22 @@ def test_held_row_waits_for_a_write_whose_answer_was_lost(
     assert world.ledger.inbox.open_delivery(opened[0])[0].attempts == 0
     world.settle()
     assert ending_of(world) == ("20", "1")
+    assert world.ledger.held_reasons() == []
+    assert broken_invariants(world) == []
+
+
+def test_rating_given_anew_beside_a_stopped_one_is_not_overtaken(world: World) -> None:
+    """An erasure frees the link; what was held beside it tells of a record nobody has seen."""
+    decisions(world).stop(ANNA, 1, "wait")
+    world.drain()
+    (wix_id,), (external_id,) = world.wix.records, world.external.records
+    world.external.visitor_deletes(external_id)
+    world.drain()
+    rates(E, value=2)(world)
+    world.drain()
+    assert "link_held" in world.ledger.held_reasons()
+    world.wix.visitor_deletes(wix_id, privacy=True)
+    world.drain()
+    assert ending_of(world) == ("40", "2")
     assert world.ledger.held_reasons() == []
     assert broken_invariants(world) == []

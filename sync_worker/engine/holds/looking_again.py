@@ -33,6 +33,7 @@ class Holds:
     those that no look came of, held as before. ``refused``: writes that would only be refused
     again; ``conflicts``: slots whose record a write found changed. ``decided``: what a person has
     decided meanwhile, and is in hand; ``settled``: decisions of which an earlier run had written.
+    ``of_new_records``: ids of those standing by whose records nobody has looked at yet.
     """
 
     is_frozen: bool = False
@@ -43,6 +44,7 @@ class Holds:
     conflicts: set[Slot] = field(default_factory=set)
     decided: Decided | None = None
     settled: set[int] = field(default_factory=set)
+    of_new_records: set[int] = field(default_factory=set)
 
     @property
     def is_for_a_person(self) -> bool:

@@ -31,10 +31,11 @@ def too_many_writes(shop: Shop) -> Iterator[str]:
                 people[key] += weight(entry)
             else:
                 ours[key] += changes(entry)
-    for _, act in lines_decided(shop):
-        person = next(one for one in shop.persons if one.contact_id == act.key[1])
-        key = str(act.key[0]), str(shop.crowd.lives_as(person).contact_id)
-        people[key] += 1
+    decided = Counter((act.key, act.number, line.attribute) for line, act in lines_decided(shop))
+    for ((number, contact), _, _), count in decided.items():
+        person = next(one for one in shop.persons if one.contact_id == contact)
+        # Both sides; one that it did not come to, as it was stopped, is an edit's that crosses.
+        people[str(number), str(shop.crowd.lives_as(person).contact_id)] += max(count, 2)
     for (
         source,
         _,
