@@ -25,7 +25,7 @@ from sync_worker.core.values import (
     Standing,
     Value,
 )
-from sync_worker.core.values.record_identity import identity_shown
+from sync_worker.core.values.record_identity import as_answered, identity_shown
 from sync_worker.core.values.texts import WORDS_VERSION, WordsField
 
 MAIN_FIELD = "value"
@@ -91,6 +91,10 @@ class RecordView:
             return replace(self, standing=standing)
         values = self.hidden if standing.counts_hidden else {}
         return replace(self, standing=standing, values=values)
+
+    def answered(self) -> RecordView:
+        """As a create of ours was answered: that may name whom we named, and the record another."""
+        return replace(self, identity=as_answered(self.identity))
 
     def known(self) -> Known | None:
         """The same as the ledger's memory."""

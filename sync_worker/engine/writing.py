@@ -184,6 +184,8 @@ class Writing:
                 note_moderated(self.view, slot, write.operation, record)
             # Whose it is is not asked of the answer to a write: that is news of its own.
             self.view.departures.own.add(record.remote_id)
+            if slot.side is Side.EXTERNAL and write.operation is Operation.CREATE:
+                self.view.record_views[slot] = self.view.record_views[slot].answered()
             if slot.side is Side.EXTERNAL and write.operation is Operation.UPDATE:
                 noted, shown = self.view.memory.get(slot), self.view.record_views[slot]
                 if noted is None or noted.identity != shown.identity:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import Link, Person, Policy, Side, Slot
 from tests.simulation.ablations import without
 from tests.simulation.chaos import NO_REVISION
@@ -232,3 +233,61 @@ def test_our_own_writes_are_moves_without_what_a_record_showed(way: str) -> None
         world.external.visitor_changes("e1", {"value": Decimal(2)})
         look(world, way)
         assert "unknown_contact" in world.ledger.held_reasons()
+
+
+# -- a create whose answer repeats whom we named, and a look that shows somebody else
+
+
+def an_echoing_world(
+    make: LedgerMaker,
+    shows: Callable[[Person], Person],
+    unknown_contact: str = "hold",
+    external: Capabilities = NO_REVISION,
+) -> World:
+    policy = Policy.of({"unknown_contact": unknown_contact})
+    world = World(0, Options(CALM, people=2, entities=2, external=external, policy=policy), make)
+    world.external.shows, world.external.echoes = shows, True
+    world.wix.visitor_rates(world.entities[0][0], world.persons[0], {"overall": Decimal(80)})
+    world.drain()
+    return world
+
+
+@SHOWN
+@POLICIES
+@pytest.mark.parametrize("way", WAYS)
+def test_first_look_that_shows_our_own_account_is_no_move(
+    shows: Callable[[Person], Person], unknown_contact: str, way: str
+) -> None:
+    """Nobody is known by that address: it is held for nobody, and makes no contact."""
+    world = an_echoing_world(memory_ledger, shows, unknown_contact)
+    look(world, way)
+    world.external.visitor_changes("e1", {"value": Decimal(2)})
+    look(world, way)
+    assert on_wix(world) == {HERS: "40"}
+    assert world.ledger.held_reasons() == []
+    assert world.people.calls["create"] == 0
+
+
+def test_first_look_at_the_very_state_that_we_made_is_no_move(make_ledger: LedgerMaker) -> None:
+    """The account of the token is a known contact; but nothing has changed since our create."""
+    thin = Capabilities(many_fields=True, trusts_payload=False)
+    world = an_echoing_world(make_ledger, owner, external=thin)
+    world.guard.flush()
+    world.post.send_again([one for one in world.post.sent if one.side is Side.EXTERNAL])
+    world.drain()
+    world.now += 3600.0
+    world.sweep()
+    world.drain()
+    assert on_wix(world) == {HERS: "80"}
+
+
+def test_record_that_is_given_to_a_known_person_before_any_look_moves(
+    make_ledger: LedgerMaker,
+) -> None:
+    world = World(0, Options(CALM, people=2, external=NO_REVISION), make_ledger)
+    world.wix.visitor_rates(world.entities[0][0], world.persons[0], {"overall": Decimal(80)})
+    while world.queue or world.workers or not world.external.records:
+        world.step_in_order()
+    gives_to(world, 1)
+    world.drain()
+    assert on_wix(world) == {ALSO_HERS: "80"}

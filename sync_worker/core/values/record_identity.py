@@ -16,6 +16,7 @@ from sync_worker.core.email_identity import earlier_identities, identity_told
 from sync_worker.core.values.records import EntityRef
 
 HASH_LENGTH = 20  # of each part; an identity has three of them, parted by dots
+ANSWERED = "~"  # before an identity that only the answer to a create of ours has told
 
 
 def rates_another(ref: EntityRef | None, known: EntityRef) -> bool:
@@ -84,10 +85,23 @@ def _hashes(entity: EntityRef | None, email: str | None) -> tuple[str, ...]:
     return tuple(shown)
 
 
+def as_answered(identity: str | None) -> str | None:
+    """The identity that a create of ours was answered with: it may only repeat whom we named."""
+    # It names nobody.
+    if identity is None or identity.startswith((".", ANSWERED)):
+        return identity
+    return ANSWERED + identity
+
+
+def is_only_answered(identity: str | None) -> bool:
+    """Whether nothing but the answer to a create of ours has shown whose a record is."""
+    return identity is not None and identity.startswith(ANSWERED)
+
+
 def changed(now: str | None, noted: str | None) -> Changed:
     """What differs of two identities; only what both tell can."""
     if now is None or noted is None or now == noted:
         return UNCHANGED
-    pairs = zip(now.split("."), noted.split("."), strict=True)
+    pairs = zip(now.lstrip(ANSWERED).split("."), noted.lstrip(ANSWERED).split("."), strict=True)
     person, *thing = [bool(one and other) and one != other for one, other in pairs]
     return Changed(person, any(thing))

@@ -30,6 +30,7 @@ from sync_worker.core.values import (
 from sync_worker.core.values.record_identity import (
     identity_shown,
     is_of_another,
+    is_only_answered,
     rates_another,
 )
 from sync_worker.engine.moves.leaving import commit_of_leaving
@@ -188,6 +189,10 @@ class Moves:
         since = changed_since(self.view, shown)
         is_of_same_thing = not since.thing or not rates_another(shown.entity, run.entity.external)
         is_of_same_person = not since.person or self._is_of_same_person(shown.person)
+        # No look has shown it yet: what nobody is known by may be the account of our token.
+        if not is_of_same_person and self._is_first_look(remote_id):
+            is_as_made = self.view.memory[EXTERNAL_SLOT].revision == shown.revision is not None
+            is_of_same_person = is_as_made or self._is_nobody_known(shown.person)
         if is_of_same_thing and is_of_same_person:
             return run.link.key
         # It shows somebody instead of its person, as before: with another thing nobody could tell
@@ -217,6 +222,16 @@ class Moves:
         email = normalise_email(person.email or "")
         known = self.ledger.directory.contact(run.site.id, email=email)
         return known is not None and known.contact_id == run.link.key.contact_id
+
+    def _is_first_look(self, remote_id: str) -> bool:
+        on_file = self.view.memory.get(EXTERNAL_SLOT)
+        is_it = on_file is not None and on_file.remote_id == remote_id
+        return is_it and on_file is not None and is_only_answered(on_file.identity)
+
+    def _is_nobody_known(self, person: Person) -> bool:
+        email = normalise_email(person.email or "")
+        site_id = self.view.run.site.id
+        return self.ledger.directory.contact(site_id, email=email) is None
 
     def _refuse_second_rating(self, remote_id: str, key: RatingKey) -> None:
         """Which of two ratings counts, a person has to say, unless one has let this one go on."""
