@@ -40,7 +40,7 @@ from sync_worker.core.values import Merge, RatingKey, Site
 from sync_worker.engine.deliveries import Deliveries
 from sync_worker.engine.holds.accounts import AccountWatch
 from sync_worker.engine.lease_keeper import LeaseKeeper
-from sync_worker.engine.link_join import join_links
+from sync_worker.engine.link_join import has_joined, join_links
 from sync_worker.engine.link_run import LinkRun
 from sync_worker.engine.moves.moves import Moves
 from sync_worker.engine.placing import Placing
@@ -83,7 +83,11 @@ class Engine:
 
     def sync_link(self, link_id: int) -> Outcome:
         """Bring one link in step, if no other worker is at it."""
-        run = self._joined(self.ledger.links.lease(link_id))
+        run = self.ledger.links.lease(link_id)
+        if run is not None and has_joined(run, self.ledger.merges):
+            self._ring(self.ledger.links.release(run.lease))
+            return Outcome(OutcomeKind.IN_STEP)
+        run = self._joined(run)
         return BUSY if run is None else self.work_on(run)
 
     def work_on(self, run: LeasedLink) -> Outcome:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from sync_worker.core.errors import Transient
 from sync_worker.core.ports.links import LeasedLink, Links
 from sync_worker.core.ports.merges import Merges
-from sync_worker.core.values import RatingKey
+from sync_worker.core.values import LinkState, RatingKey
 
 BUSY_SECONDS = 1.0
 
@@ -61,3 +61,16 @@ def _refuse_if_changed(source: LeasedLink, target: LeasedLink | None, key: Ratin
     # Its records would move away from under a write whose outcome is still to be seen.
     if source.intent is not None or (target is not None and target.intent is not None):
         raise Transient("a write of unknown outcome comes first", retry_after=BUSY_SECONDS)
+
+
+def has_joined(run: LeasedLink, merges: Merges) -> bool:
+    """Whether its contact was merged away, and nothing of it is left to bring along.
+
+    Joined once more with each look, the links of several contacts that were merged at once kept one
+    another waiting for ever.
+    """
+    link = run.link
+    is_empty = link.state is LinkState.BURIED and not link.records and not link.shadowed
+    if run.merged_into is None or not is_empty or run.deliveries or run.intent is not None:
+        return False
+    return not merges.buried_with(link.id)

@@ -229,17 +229,21 @@ def _one_for_each_record(view: View, to_hold: Set[int], reason: str) -> Set[int]
     That one keeps the hold visible, and each look takes it up: else every change of the stars
     beside a text that waits would be one more that is held.
     """
-    first: dict[Slot | None, int] = {}
+    first: dict[tuple[Slot | None, str], int] = {}
+    # After a merge of contacts two records have one slot.
+    records = {
+        one.id: (view.slot_by_delivery.get(one.id), one.new.remote_id)
+        for one in view.run.deliveries
+    }
     for one in view.holds.before:
         if one.id in to_hold and one.reason == reason:
-            slot = view.slot_by_delivery.get(one.id)
-            first[slot] = min(one.id, first.get(slot, one.id))
+            record = records[one.id]
+            first[record] = min(one.id, first.get(record, one.id))
     private = {one.id for one in view.run.deliveries if one.new.privacy}
     return {
         inbox_id
         for inbox_id in to_hold
-        if inbox_id in private
-        or first.get(view.slot_by_delivery.get(inbox_id), inbox_id) == inbox_id
+        if inbox_id in private or first.get(records[inbox_id], inbox_id) == inbox_id
     }
 
 

@@ -72,8 +72,10 @@ def test_no_seed_breaks_an_invariant_on_the_sql_ledger(scene: str, seeds: range)
 # the oracle counted it as ours and as a person's at once; and one that nobody can decide: a create
 # whose answer was lost was hidden before any look, where states have no numbers. What was held
 # beside a rating that stood still ended with an erasure, though it told of a new rating; a record
-# that had moved before a lost answer was settled was taken for its former person's; and in the last
-# one the owner answered just before we did.
+# that had moved before a lost answer was settled was taken for its former person's; an owner
+# answered just before we did; the links of contacts that were merged at once were joined for ever;
+# a write of one attribute let the edit of another pass for seen; and of two records of one slot,
+# both held, only one stayed so.
 FOUND = [
     ("decisions, two attributes, nothing dropped, no sweep", 14),
     ("storm, two attributes", 9000432),
@@ -126,6 +128,9 @@ FOUND = [
     ("decisions, lost answers and crashes, nothing dropped, no sweep", 60106),
     ("records move, no revisions outside", 60025),
     ("replies of reviews that raise no revision", 60072),
+    ("records move, contacts merge", 70007),
+    ("false answers, three tries, two attributes", 60168),
+    ("storm, contacts merge, two attributes, nothing dropped, no sweep", 71001),
 ]
 
 

@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 
-from sync_worker.core.values import HistoryKind, RecordState, Side
+from sync_worker.core.values import Change, HistoryKind, RecordState, Side
 from tests.simulation.ablations import PEOPLE_MECHANISMS, without
 from tests.simulation.chaos import sql_ledger
+from tests.simulation.oracles import broken_invariants
 from tests.simulation.people_stories import STORIES, PeopleStory, merges, rates
 from tests.simulation.steps import Choice, in_two_parts
-from tests.simulation.world import CALM, Options, World
+from tests.simulation.world import CALM, LedgerMaker, Options, World
 from tests.twins.memory_ledger import memory_ledger
 
 NAMES = sorted(STORIES)
@@ -117,3 +119,20 @@ def complains(story: PeopleStory, order: tuple[int, ...]) -> bool:
         return bool(story.complaints(story.play(order)))
     except AssertionError:
         return True
+
+
+def test_merge_that_is_told_again_joins_nothing_again(make_ledger: LedgerMaker) -> None:
+    """Its links are one already: no lease of them is taken in vain, and no line is added."""
+    world = World(0, Options(CALM, people=4), make_ledger)
+    for person in world.persons:
+        world.external.visitor_rates(world.entities[0][1], person, {"value": Decimal(4)})
+    world.drain()
+    for person in world.persons[1:]:
+        world.crowd.merge(person, world.persons[0])
+    world.drain()
+    lines = len(world.ledger.history_entries())
+    merges = [one for one in world.post.sent if one.change is Change.CONTACT_MERGED]
+    world.replay(merges)
+    world.replay(merges)
+    assert len(world.ledger.history_entries()) == lines
+    assert broken_invariants(world) == []

@@ -129,7 +129,8 @@ def commit_of_write(
         if before is not None and before.remote_id == known.remote_id:
             seen = before.revision
         known = replace(known, revision=seen)
-    if view.carried.words and known is not None and has_more_to_say(view, intent):
+    is_of_many = len(view.carried.in_slot.get(intent.slot, ())) > 1
+    if is_of_many and known is not None and has_more_to_say(view, intent):
         # It has more to say: what tells of that is still news.
         seen = 0 if before is None else before.revision
         known = replace(known, revision=seen)
