@@ -18,7 +18,7 @@ import pytest
 from redis import Redis
 
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
-from tests.integration.test_counts import VISITOR, Bench, opened
+from tests.integration.counted_bench import VISITOR, Bench, opened
 
 pytestmark = pytest.mark.any_redis
 

@@ -33,7 +33,7 @@ from sync_worker.reconcile.pace import Pace
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.commands import run_command
 from tests.hostile import DEPTH, IDS, MARKUP, NUMBERS, WORDS
-from tests.integration.test_counts import VISITOR, Bench, opened
+from tests.integration.counted_bench import VISITOR, Bench, opened
 
 CPU_SECONDS = 2.0  # of one throw, on this thread: what a delivery may use
 CPU_SECONDS_OF_ALL = 30.0  # of hundreds at once, on a slow machine; one without a bound takes more
