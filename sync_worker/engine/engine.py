@@ -90,6 +90,11 @@ class Engine:
         run = self._joined(run)
         return BUSY if run is None else self.work_on(run)
 
+    def sync_leased(self, leased: LeasedLink) -> Outcome:
+        """Bring a link in step whose lease is taken already."""
+        run = self._joined(leased)
+        return BUSY if run is None else self.work_on(run)
+
     def work_on(self, run: LeasedLink) -> Outcome:
         """Bring the link of a lease in step, and end the lease.
 

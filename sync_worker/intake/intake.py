@@ -30,6 +30,7 @@ from sync_worker.core.ports.inbox import (
     Look,
 )
 from sync_worker.core.ports.ledger import Ledger
+from sync_worker.core.ports.links import LeasedLink
 from sync_worker.core.ports.loop_guard import Guard
 from sync_worker.core.ports.remote import Connection
 from sync_worker.core.ports.sites import Sites
@@ -196,14 +197,19 @@ class Intake:
             key = self._key_of(delivery, site, engine)
             if isinstance(key, Outcome):
                 return key
+            # Found and leased in one step: the usual case of a new rating.
+            if isinstance(key, LeasedLink):
+                return engine.sync_leased(key)
             if self.clock.cpu_seconds() > engine.cpu_until:
                 raise too_costly()
             return engine.sync_delivery(delivery.id, key, with_held=delivery.is_beside_held)
         except SyncError as error:
             return self._set_aside(delivery, site, error)
 
-    def _key_of(self, delivery: Delivery, site: Site, engine: Engine) -> RatingKey | Outcome:
-        """The key that the delivery is about, or how it ended without one. Raises SyncError."""
+    def _key_of(
+        self, delivery: Delivery, site: Site, engine: Engine
+    ) -> RatingKey | LeasedLink | Outcome:
+        """The key that it is about, or its lease, or how it ended without one. Raises SyncError."""
         if not site.is_at_work and not self._asks_to_erase(delivery, site, engine):
             raise Held(site.why_at_rest)
         # No record has such an id; a person looks at what was told.
@@ -217,8 +223,9 @@ class Intake:
         # An echo that the guard knows ends here, before any search for its key.
         if self._is_own_write(delivery, site):
             return Outcome(OutcomeKind.SUPPRESSED)
-        key = self._resolver(site).key_of(delivery)
-        if isinstance(key, RatingKey):
+        resolver = self._resolver(site)
+        key = resolver.lease_shown(delivery) or resolver.key_of(delivery)
+        if not isinstance(key, Closing):
             return key
         # Late news of a record that was an erased person's once: it ends as it does, without them.
         is_held = key.state is InboxState.HELD

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sync_worker.core.email_identity import is_usable, normalise_email
 from sync_worker.core.errors import Held, Permanent, SyncError
-from sync_worker.core.ports.directory import Directory, Located
+from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.inbox import ERASED, Closing
-from sync_worker.core.ports.links import Links
+from sync_worker.core.ports.links import LeasedLink, Links, Shown
 from sync_worker.core.ports.merges import Merges
 from sync_worker.core.ports.remote import Connection
 from sync_worker.core.record_codec import record_listed
@@ -27,6 +28,7 @@ from sync_worker.core.values import (
     Entity,
     EntityRef,
     InboxState,
+    Located,
     RatingKey,
     Record,
     RecordState,
@@ -64,7 +66,9 @@ class Resolver:
         # It names no record: none was made.
         if new.change == Change.CREATE_FAILED:
             return self._awaiting_key(new.payload)
-        located = self.directory.locate(self.site.id, new.side, new.remote_id)
+        located = delivery.located
+        if located is None:
+            located = self.directory.locate(self.site.id, new.side, new.remote_id)
         # These ask the ledger alone; a remote is asked only after them.
         for step in (
             self._key_on_file,
@@ -76,6 +80,38 @@ class Resolver:
             if answer is not None:
                 return answer
         return self._key_of_shown_record(delivery)
+
+    def lease_shown(self, delivery: Delivery) -> LeasedLink | None:
+        """The link of a new rating whose thing and person are mapped, if nobody is at it.
+
+        ``None``: its key takes more than a look at the maps, or another worker has its link.
+        """
+        shown = self._shown_by(delivery)
+        # What is held beside it comes to the link, too: step by step.
+        if shown is None or delivery.is_beside_held:
+            return None
+        run = self.links.attach_shown(delivery.id, self.site.id, shown)
+        if run is None or shown.side is Side.EXTERNAL or is_usable(str(run.contact.email)):
+            return run
+        # It is held for its address. What came under this lease is left to the sweeper.
+        self.links.release(run.lease)
+        return None
+
+    def _shown_by(self, delivery: Delivery) -> Shown | None:
+        """What a record names, if the delivery shows it whole and nothing is known of it."""
+        new, located = delivery.new, delivery.located
+        if new.change != Change.UPSERT or located != Located():
+            return None
+        remote = self.connection.remotes[new.side]
+        record = record_listed(new.payload) or remote.record_in(new.payload)
+        if record is None or record.entity is None or not record.is_visible:
+            return None
+        person = record.person
+        if new.side is Side.WIX:
+            rater = person.contact_id
+        else:
+            rater = None if person.email is None else normalise_email(person.email)
+        return None if rater is None else Shown(new.side, record.entity, rater)
 
     def key_of_record(self, record: Record, side: Side) -> Answer:
         """The key of a record, whatever is known of its id. Raises as ``key_of``."""

@@ -17,19 +17,20 @@ from sync_worker.core.hold_keys import (
     erased_id,
 )
 from sync_worker.core.hold_reasons import FOR_A_CONTACT
-from sync_worker.core.ports.directory import Located, RecordsOfEntity
+from sync_worker.core.ports.directory import RecordsOfEntity
 from sync_worker.core.values import (
     Buried,
     Contact,
     Entity,
     EntityRef,
     InboxState,
+    Located,
     RatingKey,
     Side,
     Value,
 )
 from sync_worker.ledger.onboarding.looks import is_asked
-from sync_worker.ledger.rows import to_buried, to_entity, to_external
+from sync_worker.ledger.rows import to_entity, to_external
 from sync_worker.ledger.statements import contacts, directory, tombstones
 from sync_worker.ledger.statements.inbox import release_deliveries
 from sync_worker.ledger.statements.links import known_link
@@ -50,23 +51,7 @@ class SqlDirectory:
 
     def locate(self, site_id: int, side: Side, remote_id: str) -> Located:
         with self._transactions.read() as connection:
-            row = directory.LOCATED[side].first(
-                connection,
-                site_id=site_id,
-                side=str(side),
-                remote_id=remote_id,
-                erased_id=erased_id(site_id, side, remote_id),
-            )
-        # No link and no tombstone knows this id.
-        if row is None:
-            return Located()
-        # A rating that was never linked has a tombstone without a key.
-        key = None
-        if row.entity_id is not None:
-            key = RatingKey(site_id, row.entity_id, row.contact_id)
-        if row.is_on_file:
-            return Located(key, is_on_file=True)
-        return Located(key, to_buried(side, remote_id, row))
+            return directory.locate(connection, site_id, side, remote_id)
 
     def values_deleted(
         self, site_id: int, side: Side, remote_id: str

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection, select, update
 
 from sync_worker.core.hold_keys import source_hold_key
@@ -25,21 +24,19 @@ from sync_worker.core.ports.inbox import (
 from sync_worker.core.values import Delivery, InboxState, NewDelivery, Side, Site
 from sync_worker.ledger.accounts.moving import follow_account
 from sync_worker.ledger.erasure import ErasureWithoutSite, names_erased_without_site
+from sync_worker.ledger.pauses import backoff_seconds, tell_wait
 from sync_worker.ledger.rows import fitting, from_delivery, to_delivery
 from sync_worker.ledger.site_cache import SiteCache
-from sync_worker.ledger.sql_text import batch
-from sync_worker.ledger.statements import clock, contacts, erasure
+from sync_worker.ledger.sql_text import Answer, batch
+from sync_worker.ledger.statements import clock, contacts, directory, erasure
 from sync_worker.ledger.statements import inbox as deliveries
 from sync_worker.ledger.statements.due import Rounds, ring_due
 from sync_worker.ledger.statements.held_words import hold_rows
 from sync_worker.ledger.statements.inbox import OPEN, SWEPT_SECONDS, TAKEN_SECONDS
+from sync_worker.ledger.statements.tombstones import to_located
 from sync_worker.ledger.tables import inbox
-from sync_worker.ledger.transactions import Transactions, ledger_now
+from sync_worker.ledger.transactions import Transactions, is_sqlite, ledger_now
 
-log = structlog.get_logger(__name__)
-
-BACKOFF_FIRST_SECONDS = 5.0
-MAX_BACKOFF_SECONDS = 3600.0
 EXHAUSTED = Closing(InboxState.HELD, "attempts_exhausted")
 GIVE_UP_SECONDS = 48 * 3600.0
 MAX_UNKNOWN_SITE = 10_000  # for each source; anybody may install the app
@@ -92,20 +89,20 @@ class SqlInbox:
 
     def open_delivery(self, inbox_id: int) -> tuple[Delivery, Site | None] | None:
         with self._transactions.read() as connection:
-            row = deliveries.OPEN_DELIVERY.first(connection, inbox_id=inbox_id)
+            located: Answer | None = None
+            with batch(connection):
+                opened = deliveries.OPEN_DELIVERY.ask(connection, inbox_id=inbox_id)
+                if not is_sqlite(connection):
+                    located = directory.LOCATED_OF.ask(connection, inbox_id=inbox_id)
+            row = opened.first()
             if row is None:
                 return None
-            delivery = replace(
-                to_delivery(row),
-                is_beside_held=bool(row.is_beside_held),
-                is_crowded=bool(row.is_crowded),
-            )
+            delivery = to_delivery(row)
             if deliveries.is_untouched(delivery):
                 self._observer.first_look(max(0.0, float(row.age)))
             if row.is_left:
                 self._observer.takeover()
-            new = delivery.new
-            return delivery, self._sites.by_source(connection, new.side, new.source)
+            return _opened(connection, self._sites, delivery, row, located)
 
     # -- to its end
 
@@ -117,11 +114,13 @@ class SqlInbox:
         hold_key: str | None = None,
         names: str | None = None,
     ) -> Closing:
+        # Most closings need no site: only an erasure has to know whose row this is.
+        if closing != ERASED and names is None:
+            with self._transactions.single() as connection:
+                deliveries.close_rows(connection, [inbox_id], closing, hold_key=hold_key)
+            return closing
         with self._transactions.write() as connection:
-            # Most closings need no site: only an erasure has to know whose row this is.
-            owner: Site | None = None
-            if closing == ERASED or names is not None:
-                owner = _owner(connection, self._sites, inbox_id)
+            owner = _owner(connection, self._sites, inbox_id)
             if owner and names and contacts.is_erased(connection, owner.id, names):
                 closing = ERASED  # since the delivery was read
             if closing == ERASED:
@@ -148,7 +147,7 @@ class SqlInbox:
         return replace(to_delivery(row), is_beside_held=delivery.is_beside_held)
 
     def put_back(self, inbox_ids: Sequence[int]) -> None:
-        with self._transactions.write() as connection:
+        with self._transactions.single() as connection:
             deliveries.put_back_rows(connection, inbox_ids)
 
     def release_beside(self, delivery: Delivery) -> list[int]:
@@ -230,10 +229,10 @@ class SqlInbox:
                     "next_attempt_at": ledger_now() + delay,
                 }
                 connection.execute(update(inbox).where(inbox.c.id == row.id).values(later))
-                _tell_wait(row.id, reason, attempts, delay, is_failure=is_failure)
+                tell_wait(row.id, reason, attempts, delay, is_failure=is_failure)
 
     def wait_for_slot(self, inbox_id: int, seconds: float) -> None:
-        with self._transactions.write() as connection:
+        with self._transactions.single() as connection:
             deliveries.let_wait(connection, inbox_id, seconds)
 
     def due(self, limit: int, queued: Collection[int] = ()) -> list[int]:
@@ -268,13 +267,13 @@ class SqlInbox:
         # Two workers with the same message: the first to note its look goes on.
         is_same = (inbox.c.id == delivery.id) & (inbox.c.unended == delivery.suspected_crashes)
         begun = update(inbox).where(is_due & is_same).values(values)
-        with self._transactions.write() as connection:
+        with self._transactions.single() as connection:
             if connection.execute(begun).rowcount != 1:
                 return Look.EARLY
         return Look.GIVEN_UP if is_last else Look.BEGUN
 
     def end_look(self, delivery: Delivery, *, is_busy: bool = False) -> None:
-        with self._transactions.write() as connection:
+        with self._transactions.single() as connection:
             deliveries.note_end_of_look(connection, delivery, is_busy=is_busy)
 
     # -- questions
@@ -308,6 +307,23 @@ class SqlInbox:
             return deliveries.count_open(connection)
 
 
+def _opened(
+    connection: Connection, sites: SiteCache, delivery: Delivery, row: Any, found: Answer | None
+) -> tuple[Delivery, Site | None]:
+    """``found``: what is known of its record, where that was asked in the same batch."""
+    new, located = delivery.new, None
+    site = sites.by_source(connection, new.side, new.source)
+    if site is not None and found is not None:
+        located = to_located(found.first(), site.id, new.side, new.remote_id)
+    elif site is not None:
+        located = directory.locate(connection, site.id, new.side, new.remote_id)
+    is_beside_held, is_crowded = bool(row.is_beside_held), bool(row.is_crowded)
+    opened = replace(
+        delivery, is_beside_held=is_beside_held, is_crowded=is_crowded, located=located
+    )
+    return opened, site
+
+
 def _owner(connection: Connection, sites: SiteCache, inbox_id: int) -> Site | None:
     source = select(inbox.c.side, inbox.c.source).where(inbox.c.id == inbox_id)
     row = connection.execute(source).one()
@@ -327,18 +343,3 @@ def _stored(connection: Connection, delivery: NewDelivery, made: Any) -> Stored:
 
 def _about(new: NewDelivery) -> tuple[str, str, str]:
     return (str(new.side), new.source, new.remote_id)
-
-
-def backoff_seconds(attempts: int) -> float:
-    """5 s doubling with each failed attempt, at most an hour, less up to half by chance."""
-    ceiling = min(BACKOFF_FIRST_SECONDS * 2.0 ** max(attempts - 1, 0), MAX_BACKOFF_SECONDS)
-    return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load; nothing to guess
-
-
-def _tell_wait(
-    inbox_id: int, reason: str, attempts: int, delay: float, *, is_failure: bool
-) -> None:
-    if not is_failure:
-        return
-    facts = {"reason": reason, "attempts": attempts, "next_try_s": round(delay)}
-    log.info("delivery_waits", inbox_id=inbox_id, **facts)

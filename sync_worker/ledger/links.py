@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from sync_worker.core.errors import LeaseLost, Permanent
+from sync_worker.core.errors import Permanent
 from sync_worker.core.hold_keys import erased_id
 from sync_worker.core.ports.inbox import ERASED
-from sync_worker.core.ports.links import Attached, Commit, Committed, LeasedLink
-from sync_worker.core.values import (
-    Contact,
-    Intent,
-    IntentState,
-    Lease,
-    Operation,
-    RatingKey,
-    Side,
-)
+from sync_worker.core.ports.links import Attached, Commit, Committed, LeasedLink, Shown
+from sync_worker.core.values import Contact, Intent, Lease, RatingKey, Side
+from sync_worker.ledger.link_steps.at_once import LeasesAtOnce
+from sync_worker.ledger.link_steps.brake import deletes_exceeded
+from sync_worker.ledger.link_steps.committing import CommitBySteps
+from sync_worker.ledger.link_steps.merged import with_merges
+from sync_worker.ledger.link_steps.take_texts import AROUND
 from sync_worker.ledger.rows import (
     from_intent,
     parts_of,
@@ -32,22 +30,13 @@ from sync_worker.ledger.rows import (
     to_link,
 )
 from sync_worker.ledger.site_cache import SiteCache
-from sync_worker.ledger.sql_text import Answer, batch
-from sync_worker.ledger.statements import contacts, erasure, links, merges, tombstones
+from sync_worker.ledger.sql_text import Answer, Refused, batch
+from sync_worker.ledger.statements import contacts, directory, links, tombstones
 from sync_worker.ledger.statements import inbox as deliveries
-from sync_worker.ledger.tables import (
-    contact_map,
-    entity_map,
-    history,
-    inbox,
-    intent,
-    link_value,
-)
-from sync_worker.ledger.transactions import Transactions, is_sqlite, ledger_now
+from sync_worker.ledger.tables import contact_map, entity_map, intent, link_value
+from sync_worker.ledger.transactions import Transactions, is_sqlite
 
 LEASE_SECONDS = 15.0
-HOUR_SECONDS = 3600.0
-TAKES_AWAY = (str(Operation.DELETE), str(Operation.WITHDRAW))
 FRESH_SHARE = 29 / 30  # of a lease that is as good as renewed: half a second of it may be gone
 
 
@@ -59,26 +48,47 @@ class SqlLinks:
     ) -> None:
         self._transactions, self._sites = transactions, sites
         self._lease_seconds = lease_seconds
+        self._at_once = LeasesAtOnce(transactions, lease_seconds, partial(_leased, sites))
+        self._by_steps = CommitBySteps(transactions, sites)
 
     # -- a run begins
 
     def attach(self, inbox_id: int, key: RatingKey, *, with_held: bool = False) -> Attached:
+        # Nearly always the lease is free, and one round trip does.
+        if not self._transactions.is_sqlite and not with_held:
+            run = self._at_once.attach(inbox_id, key)
+            if run is not None:
+                return Attached(run.lease.link_id, run)
         with self._transactions.write() as connection:
-            link_id, row = self._lease_of_key(connection, key)
-            its = {"inbox_id": inbox_id, "site_id": key.site_id, "link_id": link_id}
-            if with_held:
-                deliveries.HELD_BESIDE.run(connection, **its)
-            taken: list[Any] = []
-            # The lease is ours: with this delivery come the others of its link.
-            if row is not None:
-                taken = deliveries.ATTACH_AND_TAKE.all(connection, **its)
-            if all(delivery.id != inbox_id for delivery in taken):
-                # The lease is another run's, or the delivery has ended.
-                deliveries.ATTACH.run(connection, **its)
-            # Another run holds the lease. It looks for new deliveries as it ends.
-            if row is None:
-                return Attached(link_id, None)
-            return Attached(link_id, self._leased(connection, row, taken))
+            return self._attach(connection, inbox_id, key, with_held=with_held)
+
+    def _attach(
+        self, connection: Connection, inbox_id: int, key: RatingKey, *, with_held: bool = False
+    ) -> Attached:
+        link_id, row = self._lease_of_key(connection, key)
+        its = {"inbox_id": inbox_id, "site_id": key.site_id, "link_id": link_id}
+        if with_held:
+            deliveries.HELD_BESIDE.run(connection, **its)
+        taken: list[Any] = []
+        # The lease is ours: with this delivery come the others of its link.
+        if row is not None:
+            taken = deliveries.ATTACH_AND_TAKE.all(connection, **its)
+        if all(delivery.id != inbox_id for delivery in taken):
+            # The lease is another run's, or the delivery has ended.
+            deliveries.ATTACH.run(connection, **its)
+        # Another run holds the lease. It looks for new deliveries as it ends.
+        if row is None:
+            return Attached(link_id, None)
+        return Attached(link_id, _leased(self._sites, connection, row, taken))
+
+    def attach_shown(self, inbox_id: int, site_id: int, shown: Shown) -> LeasedLink | None:
+        if not self._transactions.is_sqlite:
+            return self._at_once.attach_shown(inbox_id, site_id, shown)
+        with self._transactions.write() as connection:
+            key = directory.key_of_shown(connection, site_id, shown)
+            if key is None or contacts.is_erased(connection, site_id, key.contact_id):
+                return None
+            return self._attach(connection, inbox_id, key).run
 
     def _lease_of_key(self, connection: Connection, key: RatingKey) -> tuple[int, Any]:
         """The link of a key, made if need be, and its row if the lease was free."""
@@ -125,46 +135,14 @@ class SqlLinks:
             return links.external_id(connection, key)
 
     def lease(self, link_id: int) -> LeasedLink | None:
+        if not self._transactions.is_sqlite:
+            return self._at_once.lease(link_id)
         with self._transactions.write() as connection:
             row = self._take_lease(connection, link_id)
             if row is None:
                 return None
-            return self._leased(connection, row, deliveries.TAKE.all(connection, link_id=link_id))
-
-    def _leased(self, connection: Connection, row: Any, taken: Sequence[Any]) -> LeasedLink:
-        """All that the holder of the lease needs; ``row`` is the link, ``taken`` its deliveries."""
-        # PostgreSQL promises no order for the rows of UPDATE … RETURNING.
-        in_hand = tuple(sorted(map(to_delivery, taken), key=lambda delivery: delivery.id))
-        ids = frozenset((delivery.new.side, delivery.new.remote_id) for delivery in in_hand)
-        # After a privacy request a tombstone has the hashed id, so both forms are asked for.
-        hashed = [erased_id(row.site_id, side, remote_id) for side, remote_id in ids]
-        names = [*(remote_id for _, remote_id in ids), *hashed]
-        around = links.AROUND.all(connection, link_id=row.id, names=names)
-        parts = [parts_of(part, entity_map, link_value, intent, contact_map) for part in around]
-        # Every row has the same entity, intent and contact.
-        entity, _, open_intent, address = parts[0]
-        contact, opened = None, None
-        if address is not None:
-            contact = to_contact(address)
-        if open_intent is not None:
-            opened = to_intent(open_intent)
-        # With one tombstone or other link among these the run asks for each.
-        unburied = frozenset() if around[0].is_any_known else ids
-        leased = LeasedLink(
-            lease=Lease(row.id, row.fence, row.site_id),
-            site=self._sites.by_id(connection, row.site_id),
-            link=to_link(row, [value for _, value, _, _ in parts if value is not None]),
-            entity=to_entity(entity),
-            contact=contact or Contact(row.contact_id),
-            intent=opened,
-            deliveries=in_hand,
-            now=float(row.now),
-            unburied=unburied,
-        )
-        # Most contacts were never merged: no further statement for them.
-        if not around[0].is_in_merge:
-            return leased
-        return _with_merges(connection, leased, contact)
+            taken = deliveries.TAKE.all(connection, link_id=link_id)
+            return _leased(self._sites, connection, row, taken)
 
     # -- under the fence
 
@@ -197,153 +175,123 @@ class SqlLinks:
 
     def commit(self, lease: Lease, change: Commit) -> Committed:
         try:
-            with self._transactions.write() as connection:
-                if change.erases:
-                    # Lock order: the runs before the link, as `SqlSweeps.queue` has it.
-                    erasure.hold_listings(connection, lease.site_id)
-                # Whoever buries one of these ids from here on waits for this commit.
-                buried = _buried_meanwhile(connection, lease.site_id, change)
-                change = change.without(buried)
-                fresh = _commit_rows(connection, lease, change)
-                passed_on = merges.pass_on(connection, lease, change) if change.leaving else ()
-                # Tombstones are rare: they take statements of their own, after the batch.
-                if _changes_tombstones(change):
-                    self._commit_tombstones(connection, lease, change)
-                    # After the erasure: it puts some deliveries back to work and ends others.
-                    fresh = _ask_fresh(connection, lease) if change.release else None
+            # Nearly always all is as the run takes it to be, and one round trip does.
+            if _is_plain(change):
+                with suppress(Refused):
+                    return self._commit_at_once(lease, change)
+            return self._by_steps.commit(lease, change)
         except IntegrityError as error:
             # The unique indexes let a record be on file with one link of a site.
             raise Permanent(
                 "another link has this record on file", reason="id_linked_elsewhere"
             ) from error
-        if change.erases:
-            self._transactions.forget_log()
-        return Committed(buried, _ids(fresh), passed_on)
 
-    def _commit_tombstones(self, connection: Connection, lease: Lease, change: Commit) -> None:
-        gone = change.buried
-        if change.leaving:
-            gone = merges.buried_by(connection, lease, change)
-        tombstones.bury_for(connection, lease, gone, change.leaving)
-        for refuted in change.revived:
-            tombstones.revive(connection, lease.site_id, refuted)
-        # The batch has ended them. Here they lose their content.
-        if erased := links.by_closing(change.closings).get(ERASED):
-            erasure.erase_rows(connection, lease.site_id, inbox.c.id.in_(erased))
-        if change.erases:
-            its_site = self._sites.by_id(connection, lease.site_id)
-            erasure.erase_link(connection, its_site, lease.link_id, change)
+    def _commit_at_once(self, lease: Lease, change: Commit) -> Committed:
+        """The step in one batch, which is its transaction.
+
+        Raises Refused, and nothing stays, if the lease is lost or a record buried: step by step it
+        is seen which of it is so.
+        """
+        fresh: Answer | None = None
+        with self._transactions.single() as connection:
+            with batch(connection):
+                names = _lock_coming(connection, lease.site_id, change)
+                # Buried under its hash already: both tombstones have to become one.
+                hashed = [
+                    erased_id(lease.site_id, one.side, one.remote_id) for one in change.buried
+                ]
+                values = links.changed_columns(connection, lease, change)
+                changed = links.change_or_refuse(tuple(values)).ask(
+                    connection,
+                    link_id=lease.link_id,
+                    fence=lease.fence,
+                    site_id=lease.site_id,
+                    more_generations=int(change.new_generation),
+                    names=[*names, *hashed],
+                    **values,
+                )
+                # SQLite answers at once, and goes on whatever it is.
+                if is_sqlite(connection) and changed.count != 1:
+                    raise Refused
+                links.store_values(connection, lease, change)
+                links.store_history(connection, lease, change)
+                for one in change.buried:
+                    tombstones.note_buried(connection, lease.site_id, one, lease.link_id)
+                if change.release:
+                    fresh = deliveries.FRESH.ask(connection, link_id=lease.link_id)
+            return Committed(fresh=links.ids_of(fresh))
 
     def release(self, lease: Lease) -> Sequence[int]:
         with self._transactions.single() as connection:
             with batch(connection):
                 links.RELEASE.ask(connection, link_id=lease.link_id, fence=lease.fence)
-                fresh = _ask_fresh(connection, lease)
-            return _ids(fresh)
+                fresh = deliveries.FRESH.ask(connection, link_id=lease.link_id)
+            return links.ids_of(fresh)
 
     # -- the brake
 
     def deletes_exceeded(self, site_id: int, side: Side, more: int = 0) -> bool:
-        # These are the columns of ix_history_recent, in its order.
-        is_recent = (
-            (history.c.site_id == site_id)
-            & (history.c.side == str(side))
-            & (history.c.what.in_(TAKES_AWAY))
-            & (history.c.at > ledger_now() - HOUR_SECONDS)
-        )
-        # Open intents count, too: runs side by side must not pass the brake together. A privacy
-        # deletion is exempt.
-        is_under_way = (
-            (intent.c.state == str(IntentState.OPEN))
-            & (intent.c.site_id == site_id)
-            & (intent.c.side == str(side))
-            & (intent.c.operation.in_(TAKES_AWAY))
-            & ~intent.c.is_privacy
-        )
         with self._transactions.read() as connection:
-            deletes = more + _count(connection, history, is_recent)
-            deletes += _count(connection, intent, is_under_way)
-            # Below the smallest limit the links need no count.
-            if deletes < links.MIN_BRAKE:
-                return False
-            return deletes >= links.max_deletes(connection, site_id, deletes)
+            return deletes_exceeded(connection, site_id, side, more)
 
 
-def _with_merges(connection: Connection, leased: LeasedLink, contact: Contact | None) -> LeasedLink:
-    """What merges of the link's contact change; ``contact``: with an address of its own, if any."""
-    key = leased.link.key
-    # Without an address of its own the contact takes that of a contact merged into it.
-    contact = contact or contacts.known_contact(connection, key.site_id, key.contact_id)
-    survivor = contacts.surviving_id(connection, key.site_id, key.contact_id)
-    merged_into = None if survivor == key.contact_id else survivor
-    return replace(
-        leased,
-        contact=contact or leased.contact,
-        merged_into=merged_into,
-        links_to_join=links.links_to_join(connection, key),
-    )
+def _leased(
+    sites: SiteCache,
+    connection: Connection,
+    row: Any,
+    taken: Sequence[Any],
+    around: Sequence[Any] | None = None,
+) -> LeasedLink:
+    """All that the holder of the lease needs; ``row`` is the link, ``taken`` its deliveries.
 
-
-def _count(connection: Connection, table: Any, which: Any) -> int:
-    counted = select(func.count()).select_from(table).where(which)
-    return int(connection.execute(counted).scalar_one())
-
-
-def _buried_meanwhile(connection: Connection, site_id: int, change: Commit) -> frozenset[str]:
-    """Of the ids that come on file, those with a tombstone that this step does not revive."""
-    records = [(slot.side, known.remote_id) for slot, known in change.records.items() if known]
-    if not records:
-        return frozenset()
-    ids = {side: sorted(name for of, name in records if of is side) for side in Side}
-    with batch(connection):
-        # The locks come first: an earlier tombstone shows below, a later one waits.
-        tombstones.lock_ids(connection, site_id, ids)
-        found = tombstones.ask_buried_among(connection, site_id, ids)
-    return frozenset(buried.remote_id for buried in found() if change.is_dead(buried))
-
-
-def _commit_rows(connection: Connection, lease: Lease, change: Commit) -> Answer | None:
-    """The link, its values, and how it came to them, in one batch.
-
-    Returns the new deliveries if nothing else is to be done.
+    ``around``: the rows about it where they were asked for already.
     """
-    values = links.changed_columns(connection, lease, change)
-    asks_fresh = change.release and not _changes_tombstones(change)
-    more_generations = int(change.new_generation)
-    changed: Answer | None = None
-    fresh: Answer | None = None
-    try:
-        with batch(connection):
-            # All goes out in one round trip, so the fence is checked after it. If the lease is
-            # lost, nothing of the batch stays.
-            changed = links.change_under_fence(tuple(values)).ask(
-                connection,
-                link_id=lease.link_id,
-                fence=lease.fence,
-                more_generations=more_generations,
-                **values,
-            )
-            links.store_values(connection, lease, change)
-            links.store_history(connection, lease, change)
-            if asks_fresh:
-                fresh = _ask_fresh(connection, lease)
-    except IntegrityError:
-        if changed is not None and changed.count == 0:
-            raise LeaseLost from None  # and so has nothing to say of records
-        raise
-    links.check(changed)
-    return fresh
+    # PostgreSQL promises no order for the rows of UPDATE … RETURNING.
+    in_hand = tuple(sorted(map(to_delivery, taken), key=lambda delivery: delivery.id))
+    ids = frozenset((delivery.new.side, delivery.new.remote_id) for delivery in in_hand)
+    if around is None:
+        # After a privacy request a tombstone has the hashed id, so both forms are asked for.
+        hashed = [erased_id(row.site_id, side, remote_id) for side, remote_id in ids]
+        names = [*(remote_id for _, remote_id in ids), *hashed]
+        around = AROUND.all(connection, link_id=row.id, names=names)
+    parts = [parts_of(part, entity_map, link_value, intent, contact_map) for part in around]
+    # Every row has the same entity, intent and contact.
+    entity, _, open_intent, address = parts[0]
+    contact, opened = None, None
+    if address is not None:
+        contact = to_contact(address)
+    if open_intent is not None:
+        opened = to_intent(open_intent)
+    # With one tombstone or other link among these the run asks for each.
+    unburied = frozenset() if around[0].is_any_known else ids
+    leased = LeasedLink(
+        lease=Lease(row.id, row.fence, row.site_id),
+        site=sites.by_id(connection, row.site_id),
+        link=to_link(row, [value for _, value, _, _ in parts if value is not None]),
+        entity=to_entity(entity),
+        contact=contact or Contact(row.contact_id),
+        intent=opened,
+        deliveries=in_hand,
+        now=float(row.now),
+        unburied=unburied,
+    )
+    # Most contacts were never merged: no further statement for them.
+    if not around[0].is_in_merge:
+        return leased
+    return with_merges(connection, leased, contact)
 
 
-def _ask_fresh(connection: Connection, lease: Lease) -> Answer:
-    return deliveries.FRESH.ask(connection, link_id=lease.link_id)
+def _lock_coming(connection: Connection, site_id: int, change: Commit) -> list[str]:
+    """Lock the ids that come on file, as ``_buried_meanwhile`` does; their names in both forms."""
+    coming = [(slot.side, known.remote_id) for slot, known in change.records.items() if known]
+    ids = {side: sorted(name for of, name in coming if of is side) for side in Side}
+    tombstones.lock_ids(connection, site_id, ids)
+    hashed = [erased_id(site_id, side, name) for side, name in coming]
+    return [*(name for _, name in coming), *hashed]
 
 
-def _ids(fresh: Answer | None) -> Sequence[int]:
-    return () if fresh is None else [row.id for row in fresh.all()]
-
-
-def _changes_tombstones(change: Commit) -> bool:
-    """Whether tombstones come or go, or what is personal is erased."""
-    is_erasure = change.erases or ERASED in change.closings.values()
-    return bool(change.buried or change.revived or is_erasure)
+def _is_plain(change: Commit) -> bool:
+    """Whether nothing is read between its statements, and nothing personal is erased."""
+    is_private = any(one.privacy for one in change.buried)
+    is_erasure = change.erases or is_private or ERASED in change.closings.values()
+    return not (is_erasure or change.revived or change.shadowed or change.leaving)

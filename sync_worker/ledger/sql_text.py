@@ -38,6 +38,8 @@ Shape = tuple[Callable[[Iterable[Any]], Any], list[tuple[int, Conversion]]]
 
 # SQLite has one writer: no row is locked by another one.
 SKIP_LOCKED = "FOR UPDATE SKIP LOCKED"
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+DIVISION_BY_ZERO = "22012"
 _PARAMETER = re.compile(r"(?<!:):([a-z]\w*)")
 _CAST = re.compile(r"::[a-z0-9]+(\[\])?")
 _ANY = re.compile(r"= ANY\(:([a-z]\w*)\)")
@@ -162,6 +164,13 @@ class Answer:
         return int(self._cursor.rowcount)
 
 
+class Refused(Exception):
+    """A batch would have gone on from what is not so; nothing of it stays.
+
+    PostgreSQL only: a text that is to end its batch divides by the number of rows that it found.
+    """
+
+
 @contextmanager
 def batch(connection: Connection) -> Iterator[None]:
     """Texts asked for in here go to PostgreSQL in one round trip; their answers are read after it.
@@ -242,7 +251,12 @@ def _for_sqlite(text: str) -> _DriverText:
 
 
 def _as_sqlalchemy(connection: Connection, error: Any, sql: str) -> BaseException:
-    """The error that SQLAlchemy would have raised; a connection that is gone is not used again."""
+    """The error that SQLAlchemy would have raised; a connection that is gone is not used again.
+
+    ``Refused`` where a text has ended its batch.
+    """
+    if getattr(error, "sqlstate", None) == DIVISION_BY_ZERO:
+        return Refused()
     dialect, driver = connection.dialect, connection.connection.driver_connection
     is_gone = dialect.is_disconnect(error, driver, None)
     # The pool must not hand it out again.

@@ -140,11 +140,11 @@ class Transactions:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._is_sqlite = engine.dialect.name == "sqlite"
+        self.is_sqlite = engine.dialect.name == "sqlite"
         # PostgreSQL shows each statement of a reader what was committed before it, in a transaction
         # or without one, and one has its price: two more round trips.
         reading: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
-        if self._is_sqlite:
+        if self.is_sqlite:
             reading = {"ledger_reads": True}
         self._reader = engine.execution_options(**reading)
         self._turn = threading.Lock()
@@ -158,7 +158,7 @@ class Transactions:
 
         IntegrityError passes through: callers know what it means.
         """
-        if not self._is_sqlite:
+        if not self.is_sqlite:
             with _translated(), self.engine.begin() as connection:
                 yield connection
             return
@@ -182,7 +182,7 @@ class Transactions:
         """
         # SQLite's writers need the turn. On PostgreSQL the reader's autocommit makes a statement,
         # or a pipeline, its own transaction.
-        return self.write() if self._is_sqlite else self.read()
+        return self.write() if self.is_sqlite else self.read()
 
     def forget_log(self) -> None:
         """Empty SQLite's write-ahead log, in which erased data may stand; after its transaction.
@@ -191,7 +191,7 @@ class Transactions:
         ``prune``. PostgreSQL's log is the server's own matter.
         """
         # A database in memory has no log.
-        if not self._is_sqlite or not self._has_neighbours:
+        if not self.is_sqlite or not self._has_neighbours:
             return
         # The erasure is committed: it has not failed.
         with suppress(Transient, sqlite3.Error):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from sync_worker.core.email_identity import normalise_email
-from sync_worker.core.ports.directory import Directory, Located
+from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.inbox import Inbox
 from sync_worker.core.ports.ledger import Ledger
 from sync_worker.core.ports.links import Attached, Commit, Committed, LeasedLink, Links
@@ -26,6 +26,7 @@ from sync_worker.core.values import (
     InboxState,
     Intent,
     Lease,
+    Located,
     Merge,
     MergeDistance,
     NewDelivery,

@@ -13,23 +13,29 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, text, update
+from sqlalchemy import Connection, Engine, delete, text, update
 
-from sync_worker.core.ports.links import Attached, Commit
+from sync_worker.core.hold_keys import contact_tombstone
+from sync_worker.core.ports.links import Attached, Commit, Shown
 from sync_worker.core.values import (
+    Buried,
     Change,
     Contact,
     EntityRef,
     InboxState,
+    Known,
     Lease,
     NewDelivery,
     RatingKey,
     Side,
+    Slot,
 )
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_text import batch
-from sync_worker.ledger.tables import inbox
+from sync_worker.ledger.statements import tombstones
+from sync_worker.ledger.tables import inbox, tombstone
+from tests.factories import WIX_ENTITY
 from tests.integration.ledger.ground import Ground
 from tests.integration.ledger.two_workers import BEGINNINGS, STEPS, Hands, take
 from tests.ledgers import empty_tables
@@ -138,5 +144,53 @@ def test_what_another_worker_ends_in_the_same_moment_stays_ended(postgres_url: s
                 wait_until_done_or_waiting(step, engine)
             step.result()
         assert ledger.ended(newest) == (InboxState.DONE, "synced"), name
+    engine.dispose()
+    other.dispose()
+
+
+def test_link_is_never_made_beside_an_erasure(postgres_url: str) -> None:
+    """The erasure has buried the contact and has not committed yet, as its rating comes."""
+    engine, other = open_engine(postgres_url), open_engine(postgres_url)
+    ground = Ground(ObservedLedger(engine), None).set_up()
+    links, key = ground.ledger.links, ground.key
+    name = contact_tombstone(key.contact_id)
+    shown = Shown(Side.WIX, WIX_ENTITY, key.contact_id)
+    ways: list[Callable[[int], object]] = [
+        lambda inbox_id: links.attach(inbox_id, key),
+        lambda inbox_id: links.attach_shown(inbox_id, key.site_id, shown),
+    ]
+    for number, attach in enumerate(ways):
+        with ThreadPoolExecutor(1) as pool:
+            with other.begin() as connection:
+                tombstones.lock_ids(connection, key.site_id, {Side.WIX: [name]})
+                buried = Buried(Side.WIX, name, privacy=True)
+                tombstones.bury(connection, key.site_id, buried, None)
+                attached = pool.submit(attach, ground.stored(number))
+                wait_until_done_or_waiting(attached, engine)
+                assert not attached.done()
+            assert attached.exception() is not None or attached.result() is None
+        assert links.link_id(key) is None
+        with other.begin() as connection:
+            connection.execute(delete(tombstone))
+    engine.dispose()
+    other.dispose()
+
+
+def test_record_buried_in_the_same_moment_does_not_come_on_file(postgres_url: str) -> None:
+    """Somebody has buried it and has not committed yet, as a run commits that it wrote it."""
+    engine, other = open_engine(postgres_url), open_engine(postgres_url)
+    ground = Ground(ObservedLedger(engine), None).set_up()
+    run, slot = ground.leased(), Slot(Side.EXTERNAL)
+    change = Commit(records={slot: Known("r1", 1)}, release=True)
+    with ThreadPoolExecutor(1) as pool:
+        with other.begin() as connection:
+            tombstones.lock_ids(connection, ground.site_id, {Side.EXTERNAL: ["r1"]})
+            tombstones.bury(connection, ground.site_id, Buried(Side.EXTERNAL, "r1"), None)
+            committed = pool.submit(ground.ledger.links.commit, run.lease, change)
+            wait_until_done_or_waiting(committed, engine)
+            assert not committed.done()
+        assert committed.result().buried == {"r1"}
+    assert not ground.ledger.directory.locate(ground.site_id, Side.EXTERNAL, "r1").is_on_file
+    ground.ledger.links.renew(run.lease)
     engine.dispose()
     other.dispose()

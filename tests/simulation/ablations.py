@@ -12,7 +12,6 @@ from typing import Any
 
 from sync_worker.core.errors import Permanent, Transient
 from sync_worker.core.plan import InStep
-from sync_worker.core.ports.directory import Located
 from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.ports.links import Commit, LeasedLink
 from sync_worker.core.sweep_values import Absences, Mark, OnFile, Sweep
@@ -23,6 +22,7 @@ from sync_worker.core.values import (
     InboxState,
     Intent,
     Lease,
+    Located,
     NewDelivery,
     Policy,
     Record,

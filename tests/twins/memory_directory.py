@@ -14,12 +14,13 @@ from sync_worker.core.hold_keys import (
     erased_id,
 )
 from sync_worker.core.hold_reasons import FOR_A_CONTACT
-from sync_worker.core.ports.directory import Located, RecordsOfEntity
+from sync_worker.core.ports.directory import RecordsOfEntity
 from sync_worker.core.values import (
     Buried,
     Contact,
     Entity,
     EntityRef,
+    Located,
     RatingKey,
     Side,
     Slot,

@@ -33,6 +33,7 @@ from sync_worker.core.values import (
     Site,
 )
 from sync_worker.ledger.statements.due import in_turns, share_of_oldest, share_of_ripe
+from tests.twins.memory_directory import MemoryDirectory
 from tests.twins.memory_erasure import erase_without_site, names_erased_without_site
 from tests.twins.memory_state import (
     InboxRow,
@@ -60,8 +61,13 @@ class MemoryInbox:
             return None
         is_beside_held = any(self._held_beside(row.delivery))
         is_crowded = row.delivery.is_edit and len(self._waiting_edits(row.delivery)) > CROWD
-        delivery = replace(row.delivery, is_beside_held=is_beside_held, is_crowded=is_crowded)
-        return delivery, self.state.site_of(row.delivery.new)
+        site, new, located = self.state.site_of(row.delivery.new), row.delivery.new, None
+        if site is not None:
+            located = MemoryDirectory(self.state).locate(site.id, new.side, new.remote_id)
+        delivery = replace(
+            row.delivery, is_beside_held=is_beside_held, is_crowded=is_crowded, located=located
+        )
+        return delivery, site
 
     def _held_beside(self, delivery: Delivery) -> Iterator[InboxRow]:
         for row in self.state.rows.values():

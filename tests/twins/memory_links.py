@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sync_worker.core.errors import Permanent, Transient
 from sync_worker.core.hold_reasons import STANDS_BY
 from sync_worker.core.ports.inbox import ERASED, TRACK_AFTER
-from sync_worker.core.ports.links import Attached, Commit, Committed, LeasedLink
+from sync_worker.core.ports.links import Attached, Commit, Committed, LeasedLink, Shown
 from sync_worker.core.values import (
     Contact,
     Delivery,
@@ -26,6 +26,7 @@ from sync_worker.core.values import (
     Slot,
 )
 from tests.twins.memory_contacts import ids_of_contact, known_contact, surviving_id
+from tests.twins.memory_directory import MemoryDirectory
 from tests.twins.memory_erasure import erase_link
 from tests.twins.memory_state import InboxRow, LinkRow, MemoryState, is_same_record
 
@@ -50,6 +51,22 @@ class MemoryLinks:
             if with_held and is_keyless and is_same_record(row.delivery.new, new):
                 row.delivery = replace(row.delivery, link_id=link_id, site_id=key.site_id)
         return Attached(link_id, self.lease(link_id))
+
+    def attach_shown(self, inbox_id: int, site_id: int, shown: Shown) -> LeasedLink | None:
+        directory = MemoryDirectory(self.state)
+        entity = directory.entity(site_id, shown.side, shown.entity)
+        if shown.side is Side.WIX:
+            contact = directory.contact(site_id, contact_id=shown.rater)
+            is_merged = contact is not None and contact.contact_id != shown.rater
+        else:
+            contact = directory.contact(site_id, email=shown.rater)
+            on_file = [one for owner, one in self.state.contacts if owner == site_id]
+            is_merged = contact not in on_file
+        if entity is None or contact is None or contact.email is None or is_merged:
+            return None
+        if self.state.is_erased(site_id, contact.contact_id):
+            return None
+        return self.attach(inbox_id, RatingKey(site_id, entity.id, contact.contact_id)).run
 
     def link_of(self, key: RatingKey) -> int:
         return link_of(self.state, key)

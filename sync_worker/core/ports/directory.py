@@ -12,22 +12,11 @@ from sync_worker.core.values import (
     Entity,
     EntityRef,
     Known,
+    Located,
     RatingKey,
     Side,
     Value,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """What the ledger knows about a remote id.
-
-    ``key``: of its link, on file or from before it was buried.
-    """
-
-    key: RatingKey | None = None
-    buried: Buried | None = None
-    is_on_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)

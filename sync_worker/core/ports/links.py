@@ -13,6 +13,7 @@ from sync_worker.core.values import (
     Contact,
     Delivery,
     Entity,
+    EntityRef,
     HistoryEntry,
     Intent,
     IntentState,
@@ -159,6 +160,23 @@ class Attached:
     run: LeasedLink | None
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A rated thing and a person as a record of one side names them.
+
+    ``rater``: on Wix the contact's id, outside the address in its normal form.
+    """
+
+    side: Side
+    entity: EntityRef
+    rater: str
+
+    @property
+    def is_product(self) -> bool:
+        """Named by its id alone, as Wix Reviews does."""
+        return self.side is Side.WIX and self.entity.is_product
+
+
 class Links(Protocol):
     """Links and their leases. Each method is one transaction; all times are the database's.
 
@@ -171,6 +189,13 @@ class Links(Protocol):
         ``with_held``: also what is held of the same record without a key.
         Raises Transient, instead of making a link, if a privacy request has erased the contact
         meanwhile.
+        """
+
+    def attach_shown(self, inbox_id: int, site_id: int, shown: Shown) -> LeasedLink | None:
+        """Find the key of what a record names, and ``attach`` to it, in one step.
+
+        ``None``: not all of it is mapped under these names, a contact was merged away or is erased,
+        or another has the lease. Then each question is asked by itself.
         """
 
     def link_of(self, key: RatingKey) -> int:

@@ -17,6 +17,7 @@ from sync_worker.core.values.deliveries import (
     Change,
     Delivery,
     InboxState,
+    Located,
     NewDelivery,
     unusable_id,
 )
@@ -111,6 +112,7 @@ __all__ = [
     "Lease",
     "Link",
     "LinkState",
+    "Located",
     "LongWords",
     "Merge",
     "MergeDistance",

@@ -11,6 +11,7 @@ from typing import Any
 
 from sync_worker.core.hold_reasons import FREES_ITSELF
 from sync_worker.core.values.records import Side
+from sync_worker.core.values.sites import RatingKey
 
 # Before the digest of an id that can name no record: empty it is not, but too long, or with
 # characters that cannot be printed.
@@ -86,6 +87,7 @@ class Delivery:
     ``is_beside_held``: another delivery of the same record was held as this one was opened.
     ``is_crowded``: many others of the same record waited then (``ports.inbox.CROWD``).
     ``suspected_crashes``: signs that workers died over it (``ports.TRACK_AFTER``).
+    ``located``: what was known of its record as it was opened; ``None``: it was not asked.
     """
 
     id: int
@@ -100,6 +102,7 @@ class Delivery:
     suspected_crashes: int = 0
     is_beside_held: bool = False
     is_crowded: bool = False
+    located: Located | None = field(default=None, compare=False)
 
     @property
     def is_edit(self) -> bool:
@@ -130,3 +133,15 @@ class Buried:
     revision: int | None = None
     sequence: int | None = None
     privacy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """What the ledger knows about a remote id.
+
+    ``key``: of its link, on file or from before it was buried.
+    """
+
+    key: RatingKey | None = None
+    buried: Buried | None = None
+    is_on_file: bool = False

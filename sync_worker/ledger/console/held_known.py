@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, or_, select
 
 from sync_worker.core.hold_keys import entity_hold_keys
 from sync_worker.core.values import EntityRef, Side
-from sync_worker.ledger.links import HOUR_SECONDS, TAKES_AWAY
+from sync_worker.ledger.link_steps.brake import HOUR_SECONDS, TAKES_AWAY
 from sync_worker.ledger.statements.links import max_deletes
 from sync_worker.ledger.tables import contact_map, entity_map, history
 from sync_worker.ledger.transactions import Transactions, ledger_now

@@ -105,23 +105,23 @@ UPDATE inbox SET must_read = true WHERE id = :inbox_id RETURNING {columns_of(inb
 
 _STAYS_HELD = f"state = 'held' AND reason IN ({words(STANDS_BY)})"
 # What was held is looked at afresh; what only a person releases is seen, and stays as it is.
-_TAKEN = f"""state = CASE WHEN {_STAYS_HELD} THEN 'held' ELSE 'taken' END,
+TAKEN = f"""state = CASE WHEN {_STAYS_HELD} THEN 'held' ELSE 'taken' END,
   must_read = must_read OR state = 'held',
   closed_at = CASE WHEN {_STAYS_HELD} THEN closed_at END,
   next_attempt_at = CASE WHEN unended > {TRACK_AFTER} THEN next_attempt_at
     ELSE ledger_now() + {TAKEN_SECONDS} END"""
-_CAN_BE_TAKEN = f"state IN ({words(UNENDED)})"
+CAN_BE_TAKEN = f"state IN ({words(UNENDED)})"
 
 TAKE = SqlText(f"""
 -- inbox.take: a link's deliveries; one that workers died over keeps its later next attempt
-UPDATE inbox SET {_TAKEN}
-WHERE {_CAN_BE_TAKEN} AND link_id = :link_id RETURNING {columns_of(inbox)}
+UPDATE inbox SET {TAKEN}
+WHERE {CAN_BE_TAKEN} AND link_id = :link_id RETURNING {columns_of(inbox)}
 """)
 
 ATTACH_AND_TAKE = SqlText(f"""
 -- inbox.attach_and_take: one delivery, and with it those of its link
-UPDATE inbox SET {_TAKEN}, site_id = :site_id, link_id = :link_id
-WHERE {_CAN_BE_TAKEN} AND (id = :inbox_id OR link_id = :link_id) RETURNING {columns_of(inbox)}
+UPDATE inbox SET {TAKEN}, site_id = :site_id, link_id = :link_id
+WHERE {CAN_BE_TAKEN} AND (id = :inbox_id OR link_id = :link_id) RETURNING {columns_of(inbox)}
 """)
 
 ATTACH = SqlText("""

@@ -27,7 +27,7 @@ from sync_worker.ledger.sql_text import Answer, SqlText, batch, columns_of
 from sync_worker.ledger.statements.contacts import ask_erased, ids_of_contact
 from sync_worker.ledger.statements.inbox import CLOSE_UNENDED, close_rows
 from sync_worker.ledger.statements.words import from_words
-from sync_worker.ledger.tables import contact_map, entity_map, intent, link, link_value, site
+from sync_worker.ledger.tables import link, link_value, site
 from sync_worker.ledger.transactions import ledger_now
 
 # The delete brake: max(20, 5 % of the live links) to a side within an hour.
@@ -86,27 +86,6 @@ RELEASE = SqlText("""
 UPDATE link SET lease_until = 0 WHERE id = :link_id AND fence = :fence
 """)
 
-AROUND = SqlText(f"""
--- link.around: a row for each value (one if there is none), with all that a run needs besides
-SELECT {columns_of(entity_map)}, {columns_of(link_value)}, {columns_of(intent)},
-  {columns_of(contact_map)},
-  EXISTS (SELECT 1 FROM contact_redirect AS away
-    WHERE away.site_id = link.site_id AND away.contact_id = link.contact_id)
-  OR EXISTS (SELECT 1 FROM contact_redirect AS here
-    WHERE here.site_id = link.site_id AND here.target_id = link.contact_id) AS is_in_merge,
-  EXISTS (SELECT 1 FROM tombstone WHERE tombstone.site_id = link.site_id
-    AND tombstone.side IN ('wix', 'external')
-    AND tombstone.remote_id = ANY(:names::varchar[]))
-  OR EXISTS (SELECT 1 FROM link AS other WHERE other.site_id = link.site_id
-    AND other.external_id = ANY(:names::varchar[]) AND other.id <> link.id) AS is_any_known
-FROM link JOIN entity_map ON entity_map.id = link.entity_id
-LEFT JOIN link_value ON link_value.link_id = link.id
-LEFT JOIN intent ON intent.link_id = link.id AND intent.state = 'open'
-LEFT JOIN contact_map ON contact_map.id = (SELECT min(own.id) FROM contact_map AS own
-  WHERE own.site_id = link.site_id AND own.wix_contact_id = link.contact_id)
-WHERE link.id = :link_id
-""")
-
 _INTENT_COLUMNS = """id, site_id, link_id, side, attribute, operation, targets, sources, befores,
   reasons, is_privacy, remote_id, base_revision, source_ids, state, created_at"""
 
@@ -154,6 +133,30 @@ def change_under_fence(names: tuple[str, ...]) -> SqlText:
 UPDATE link SET generation = generation + :more_generations{changed}
 WHERE id = :link_id AND fence = :fence AND lease_until > ledger_now()
 """)
+
+
+@cache
+def change_or_refuse(names: tuple[str, ...]) -> SqlText:
+    """The same at the head of a batch that goes on without waiting for its answer.
+
+    Where the lease is lost, or one of ``:names`` lies buried, it changes no row, and on PostgreSQL
+    it ends the batch by a division by zero (``Refused``).
+    """
+    changed = "".join(f", {name} = :{name}" for name in names)
+    change = f"""
+UPDATE link SET generation = generation + :more_generations{changed}
+WHERE id = :link_id AND fence = :fence AND lease_until > ledger_now()
+  AND NOT EXISTS (SELECT 1 FROM tombstone WHERE tombstone.site_id = :site_id
+    AND tombstone.side IN ('wix', 'external')
+    AND tombstone.remote_id = ANY(:names::varchar[]))
+"""
+    return SqlText(
+        f"""
+-- link.change_or_refuse: one row, or none of the batch
+WITH changed AS ({change} RETURNING id) SELECT 1 / count(*) AS changed FROM changed
+""",
+        sqlite=change,
+    )
 
 
 @cache
@@ -280,6 +283,11 @@ def add_history(
 ) -> None:
     """One line of the history, at the time of the database."""
     ADD_HISTORY.ask(connection, site_id=site_id, link_id=link_id, **from_history(entry))
+
+
+def ids_of(fresh: Answer | None) -> Sequence[int]:
+    """The new deliveries of a link, where they were asked for."""
+    return () if fresh is None else [row.id for row in fresh.all()]
 
 
 def by_closing(closings: Mapping[int, Closing]) -> dict[Closing, list[int]]:

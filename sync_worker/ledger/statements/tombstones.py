@@ -9,14 +9,21 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from sync_worker.core.hold_keys import erased_id
-from sync_worker.core.values import Buried, Lease, Side
+from sync_worker.core.values import Buried, Lease, Located, RatingKey, Side
 from sync_worker.ledger.rows import to_buried
 from sync_worker.ledger.sql_text import SqlText, columns_of
 from sync_worker.ledger.tables import tombstone
-from sync_worker.ledger.transactions import insert_into, is_sqlite, ledger_now
+from sync_worker.ledger.transactions import is_sqlite
+
+
+def hashed_id(site_id: str, side: str, remote_id: str) -> str:
+    """``erased_id`` of these SQL expressions (PostgreSQL only)."""
+    plain = f"{site_id}::text || ':' || {side}::text || ':' || {remote_id}::text"
+    return f"encode(sha256(convert_to({plain}, 'UTF8')), 'hex')"
+
 
 LOCK_IDS = SqlText("""
 -- tombstone.lock_ids: for this transaction, in one order everywhere, so that nobody waits forever
@@ -27,6 +34,18 @@ NAMED = SqlText(f"""
 -- tombstone.named: tombstones of both sides, by their ids in clear or hashed
 SELECT {columns_of(tombstone)} FROM tombstone
 WHERE site_id = :site_id AND side IN ('wix', 'external') AND remote_id = ANY(:names::varchar[])
+""")
+
+BURY = SqlText("""
+-- tombstone.bury: another transaction may bury the same id now; the highest numbers stay
+INSERT INTO tombstone (site_id, side, remote_id, link_id, revision, sequence, privacy, created_at)
+VALUES (:site_id, :side, :remote_id, :link_id, :revision, :sequence, :privacy, ledger_now())
+ON CONFLICT (site_id, side, remote_id) DO UPDATE SET
+  revision = CASE WHEN excluded.revision > coalesce(tombstone.revision, -1)
+    THEN excluded.revision ELSE tombstone.revision END,
+  sequence = CASE WHEN excluded.sequence > coalesce(tombstone.sequence, -1)
+    THEN excluded.sequence ELSE tombstone.sequence END,
+  link_id = coalesce(excluded.link_id, tombstone.link_id)
 """)
 
 
@@ -56,10 +75,16 @@ def bury(connection: Connection, site_id: int, buried: Buried, link_id: int | No
             # From now on it is known by its hash only.
             in_clear = _is_named(site_id, buried.side, [row.remote_id])
             connection.execute(delete(tombstone).where(in_clear))
+    note_buried(connection, site_id, buried, link_id)
+
+
+def note_buried(connection: Connection, site_id: int, buried: Buried, link_id: int | None) -> None:
+    """As ``bury``, where nothing is buried under the other form of the id; may stand in a batch."""
     name = buried.remote_id
     if buried.privacy:
         name = erased_id(site_id, buried.side, buried.remote_id)
-    insert = insert_into(connection, tombstone).values(
+    BURY.ask(
+        connection,
         site_id=site_id,
         side=str(buried.side),
         remote_id=name,
@@ -67,24 +92,6 @@ def bury(connection: Connection, site_id: int, buried: Buried, link_id: int | No
         revision=buried.revision,
         sequence=buried.sequence,
         privacy=buried.privacy,
-        created_at=ledger_now(),
-    )
-    # Another transaction may bury the same id now. NULL counts as below every number.
-    highest = {
-        column: case(
-            (
-                insert.excluded[column] > func.coalesce(tombstone.c[column], -1),
-                insert.excluded[column],
-            ),
-            else_=tombstone.c[column],
-        )
-        for column in ("revision", "sequence")
-    }
-    its_link = func.coalesce(insert.excluded.link_id, tombstone.c.link_id)
-    connection.execute(
-        insert.on_conflict_do_update(
-            index_elements=["site_id", "side", "remote_id"], set_={**highest, "link_id": its_link}
-        )
     )
 
 
@@ -166,3 +173,17 @@ def lock_ids(connection: Connection, site_id: int, ids: Mapping[Side, Sequence[s
     names = [f"{site_id}:{side}:{name}" for side, some in ids.items() for name in some]
     if names and not is_sqlite(connection):
         LOCK_IDS.ask(connection, names=names)
+
+
+def to_located(row: Any, site_id: int, side: Side, remote_id: str) -> Located:
+    """``row``: of ``directory.located``, if there is one."""
+    # No link and no tombstone knows this id.
+    if row is None:
+        return Located()
+    # A rating that was never linked has a tombstone without a key.
+    key = None
+    if row.entity_id is not None:
+        key = RatingKey(site_id, row.entity_id, row.contact_id)
+    if row.is_on_file:
+        return Located(key, is_on_file=True)
+    return Located(key, to_buried(side, remote_id, row))

@@ -155,3 +155,26 @@ class TestDirectory:
         ) == RecordsOfEntity({})
         again = ground.ledger.links.lease(run.lease.link_id)
         assert again.link.shadowed == {"r0", "r-1"}
+
+    def test_opened_delivery_tells_what_is_known_of_its_record(self, ground: Ground) -> None:
+        """On file, buried in clear or hashed, of no link, of the other side: as ``locate`` says."""
+        directory, run = ground.ledger.directory, ground.link(ADA, 1)
+        gone = [Buried(side, "gone", 5, 9) for side in Side]
+        ground.ledger.links.commit(run.lease, Commit(buried=gone))
+        for side in Side:
+            directory.bury(ground.site_id, Buried(side, "erased", 3, privacy=True))
+        number, told = 10, []
+        for side, source in ((Side.WIX, "instance-1"), (Side.EXTERNAL, "own-service")):
+            for name in ("w1", "e1", "gone", "erased", "unheard of"):
+                number += 1
+                inbox_id = ground.stored(number, side=side, source=source, remote_id=name)
+                delivery, _ = ground.ledger.inbox.open_delivery(inbox_id)
+                assert delivery.located == directory.locate(ground.site_id, side, name), name
+                told.append((delivery.located.is_on_file, delivery.located.buried is not None))
+        on_file, buried, unheard = (True, False), (False, True), (False, False)
+        assert told[:5] == [on_file, unheard, buried, buried, unheard]
+        assert told[5:] == [unheard, on_file, buried, buried, unheard]
+
+    def test_delivery_of_no_site_tells_nothing_of_its_record(self, ground: Ground) -> None:
+        inbox_id = ground.stored(1, source="nobody's")
+        assert ground.ledger.inbox.open_delivery(inbox_id)[0].located is None
