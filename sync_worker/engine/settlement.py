@@ -100,6 +100,7 @@ class Settlement:
         # there: its revision or its values tell
         if record is not None:
             self.view.take(self.intent.slot, record)
+            self._compare_found(record)
             return self._landed(record)
         # gone: only an echo proves that our update came before the delete
         self.view.miss(self.intent.slot)
@@ -108,6 +109,15 @@ class Settlement:
             first = self._echoes.first_revision
             self._echoes.note_covered(remote_id, range(first, first + 1))
         return settled
+
+    def _compare_found(self, record: Record) -> None:
+        """What we found, and wrote before it was on file, may have moved since: as after a write.
+
+        On file as it shows now, that it moved would be news no more.
+        """
+        slot = self.intent.slot
+        if slot.side is Side.EXTERNAL and self.view.memory.get(slot) is None:
+            self.placing.moves.compare_answer(record, None)
 
     def _settle_create(self) -> Settled | None:
         living: Record | None = None
