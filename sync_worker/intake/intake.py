@@ -197,7 +197,6 @@ class Intake:
             key = self._key_of(delivery, site, engine)
             if isinstance(key, Outcome):
                 return key
-            # Found and leased in one step: the usual case of a new rating.
             if isinstance(key, LeasedLink):
                 return engine.sync_leased(key)
             if self.clock.cpu_seconds() > engine.cpu_until:
@@ -223,8 +222,7 @@ class Intake:
         # An echo that the guard knows ends here, before any search for its key.
         if self._is_own_write(delivery, site):
             return Outcome(OutcomeKind.SUPPRESSED)
-        resolver = self._resolver(site)
-        key = resolver.lease_shown(delivery) or resolver.key_of(delivery)
+        key = self._resolver(site).found_by(delivery)
         if not isinstance(key, Closing):
             return key
         # Late news of a record that was an erased person's once: it ends as it does, without them.

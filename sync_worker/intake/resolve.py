@@ -81,7 +81,11 @@ class Resolver:
                 return answer
         return self._key_of_shown_record(delivery)
 
-    def lease_shown(self, delivery: Delivery) -> LeasedLink | None:
+    def found_by(self, delivery: Delivery) -> Answer | LeasedLink:
+        """As ``key_of``; the link of a new rating is leased in the same step where it can be."""
+        return self._lease_shown(delivery) or self.key_of(delivery)
+
+    def _lease_shown(self, delivery: Delivery) -> LeasedLink | None:
         """The link of a new rating whose thing and person are mapped, if nobody is at it.
 
         ``None``: its key takes more than a look at the maps, or another worker has its link.

@@ -35,7 +35,7 @@ from sync_worker.ledger.statements.held_words import hold_rows
 from sync_worker.ledger.statements.inbox import OPEN, SWEPT_SECONDS, TAKEN_SECONDS
 from sync_worker.ledger.statements.tombstones import to_located
 from sync_worker.ledger.tables import inbox
-from sync_worker.ledger.transactions import Transactions, is_sqlite, ledger_now
+from sync_worker.ledger.transactions import Transactions, ledger_now
 
 EXHAUSTED = Closing(InboxState.HELD, "attempts_exhausted")
 GIVE_UP_SECONDS = 48 * 3600.0
@@ -92,7 +92,7 @@ class SqlInbox:
             located: Answer | None = None
             with batch(connection):
                 opened = deliveries.OPEN_DELIVERY.ask(connection, inbox_id=inbox_id)
-                if not is_sqlite(connection):
+                if not self._transactions.is_sqlite:
                     located = directory.LOCATED_OF.ask(connection, inbox_id=inbox_id)
             row = opened.first()
             if row is None:

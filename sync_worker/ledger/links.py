@@ -211,7 +211,7 @@ class SqlLinks:
                     **values,
                 )
                 # SQLite answers at once, and goes on whatever it is.
-                if is_sqlite(connection) and changed.count != 1:
+                if self._transactions.is_sqlite and changed.count != 1:
                     raise Refused
                 links.store_values(connection, lease, change)
                 links.store_history(connection, lease, change)
@@ -292,6 +292,7 @@ def _lock_coming(connection: Connection, site_id: int, change: Commit) -> list[s
 
 def _is_plain(change: Commit) -> bool:
     """Whether nothing is read between its statements, and nothing personal is erased."""
-    is_private = any(one.privacy for one in change.buried)
-    is_erasure = change.erases or is_private or ERASED in change.closings.values()
-    return not (is_erasure or change.revived or change.shadowed or change.leaving)
+    is_erasure = change.erases or ERASED in change.closings.values()
+    if is_erasure or change.revived or change.shadowed or change.leaving:
+        return False
+    return not change.buried or not any(one.privacy for one in change.buried)

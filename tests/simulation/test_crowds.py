@@ -25,7 +25,9 @@ def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
     return LEDGERS[request.param]
 
 
-def a_crowd(side: Side, make_ledger: LedgerMaker, *, last: int) -> tuple[World, Counter[str]]:
+def a_crowd(
+    side: Side, make_ledger: LedgerMaker, *, last: int, edits: int = EDITS
+) -> tuple[World, Counter[str]]:
     """In step, then many edits, all at the door before a worker has time. Counts its calls."""
     world = World(0, Options(CALM, people=1, sweeps=False), make_ledger)
     rates(W, overall=80)(world)
@@ -38,8 +40,8 @@ def a_crowd(side: Side, make_ledger: LedgerMaker, *, last: int) -> tuple[World, 
             calls[name] += 1
 
     world.on_step = note
-    for number in range(EDITS):
-        value = last if number == EDITS - 1 else 1 + number % 4
+    for number in range(edits):
+        value = last if number == edits - 1 else 1 + number % 4
         change = changes(E, value=value) if side is E else changes(W, overall=20 * value)
         change(world)
     while world.post.webhooks:
@@ -94,7 +96,7 @@ def test_delete_among_a_crowd_of_edits_is_not_lost(make_ledger: LedgerMaker) -> 
 def test_crowd_without_gathering_is_missed() -> None:
     """The loop breaker stops it after twelve writes, and holds the rest one by one."""
     with without("gathering of a crowd"):
-        world, calls = a_crowd(W, memory_ledger, last=5)
+        world, calls = a_crowd(W, memory_ledger, last=5, edits=2 * EDITS)
         world.drain()
     assert calls["external.update"] > 1
     assert "fight" in world.ledger.held_reasons()
