@@ -35,8 +35,7 @@ def index() -> Response:
     service, which = parts().held_parts.held, filter_of()
     groups = service.groups(g.who, which)
     # Of one person or product there are few: their rows say when they came.
-    is_of_few = which.person is not None or which.product is not None
-    days, series = by_day([] if is_of_few else service.days(g.who, which, DAYS))
+    days, series = by_day([] if which.is_of_few else service.days(g.who, which, DAYS))
     return show(
         "held/groups.html",
         groups=groups,

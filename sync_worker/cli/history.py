@@ -12,7 +12,7 @@ from sync_worker.cli.options import JSON, NUMBER, whoever
 from sync_worker.cli.output import STAMP, print_json, print_table, say
 from sync_worker.core.outside_words import for_people, shortened
 from sync_worker.core.values import Value
-from sync_worker.ledger.administration.held import HistoryLine
+from sync_worker.ledger.administration.history_lines import HistoryLine
 from sync_worker.wiring import wiring
 
 MAX_WORDS = 60  # characters of a text, in a table

@@ -8,7 +8,7 @@ import click
 
 from sync_worker.cli.options import JSON, SITE, WHY, Later, whoever
 from sync_worker.cli.output import print_json
-from sync_worker.ledger.administration.held import to_time
+from sync_worker.ledger.administration.history_lines import to_time
 from sync_worker.services.sites.pausing import Pausing, Rested
 from sync_worker.wiring import wiring
 

@@ -168,7 +168,8 @@ link = Table(
     *_columns(Text, "reply_wix", "reply_external"),
     UniqueConstraint("site_id", "entity_id", "contact_id"),
     UniqueConstraint("site_id", "external_id"),
-    Index(None, "site_id", "contact_id"),
+    # Also without a site: for what is held of a person, wherever they have rated.
+    Index(None, "contact_id", "site_id"),
     # The ratings of a thing, newest first; and for a site that goes: what points at a row is looked
     # for as it is deleted.
     Index(None, "entity_id", "id"),
@@ -258,7 +259,7 @@ partial_index("ix_inbox_waits_due", _waits, inbox.c.source, inbox.c.next_attempt
 _held = text("state = 'held'")
 partial_index("ix_inbox_held", _held, inbox.c.reason, inbox.c.hold_key)
 # For pages of held ones, of all sites and of one.
-partial_index("ix_inbox_held_pages", _held, inbox.c.reason, inbox.c.id)
+partial_index("ix_inbox_held_side", _held, inbox.c.side, inbox.c.reason, inbox.c.id)
 partial_index("ix_inbox_held_source", _held, inbox.c.source, inbox.c.reason, inbox.c.id)
 _ended = text("state = 'done' AND reason = 'site_removed'")  # with its site, which may come back
 partial_index("ix_inbox_ended_with_site", _ended, inbox.c.source, inbox.c.id)

@@ -47,7 +47,7 @@ def try_now(remote: str | None, site_name: str | None, as_json: bool) -> None:
     service, who = wiring().held_parts.waiting, whoever()
     site = the_site(site_name) if site_name is not None else None
     done: list[int] = []
-    for group in service.on_its_way(who, site).groups:
+    for group in service.on_its_way(who, site, most=None).groups:
         if remote in (None, group.remote):
             done += service.try_now(who, group.key, site)
     if as_json:

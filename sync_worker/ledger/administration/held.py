@@ -6,16 +6,15 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, select, update
 
 from sync_worker.core.values import (
     Contact,
     Delivery,
     Entity,
-    HistoryEntry,
     HistoryKind,
     InboxState,
     Link,
@@ -23,9 +22,9 @@ from sync_worker.core.values import (
     Site,
 )
 from sync_worker.ledger.accounts.audit import note_change
+from sync_worker.ledger.administration.history_lines import HistoryLine, newest_about, to_time
 from sync_worker.ledger.console.held_filter import HeldFilter, is_held
-from sync_worker.ledger.rows import fitting, to_delivery, to_entity, to_history
-from sync_worker.ledger.site_cache import SiteCache
+from sync_worker.ledger.rows import fitting, to_delivery, to_entity
 from sync_worker.ledger.statements.findings import own_contact
 from sync_worker.ledger.statements.inbox import (
     OPEN,
@@ -34,12 +33,12 @@ from sync_worker.ledger.statements.inbox import (
     release_rows,
 )
 from sync_worker.ledger.statements.links import read_link
+from sync_worker.ledger.statements.sites import site_by_source, sites_by_source
 from sync_worker.ledger.tables import entity_map, history, inbox, link
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 KEYS_AT_ONCE = 400  # SQLite takes no more than some hundred parameters in one statement
 RELEASED_AT_ONCE = 400  # in one transaction
-HISTORY_SHOWN = 50
 NUMBERS_NOTED = 20  # of deliveries, in one entry of the audit
 # What is noted of a row that a person lets go or ends.
 NOTED = (
@@ -80,16 +79,6 @@ class WaitingDelivery:
 
 
 @dataclass(frozen=True, slots=True)
-class HistoryLine:
-    """A line of the history with its time, link and number."""
-
-    at: datetime
-    link_id: int | None
-    entry: HistoryEntry
-    number: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class DeliveryStory:
     """One delivery with all that the ledger knows around it.
 
@@ -108,7 +97,7 @@ class HeldAdmin:
     """What people do with held deliveries."""
 
     def __init__(self, transactions: Transactions) -> None:
-        self._transactions, self._sites = transactions, SiteCache()
+        self._transactions = transactions
 
     def all(self, which: HeldFilter | None = None, limit: int | None = None) -> list[HeldDelivery]:
         """What is held, oldest first."""
@@ -188,8 +177,9 @@ class HeldAdmin:
         now = connection.execute(select(ledger_now())).scalar_one()
         actor = fitting(by, history.c.actor)
         notes = []
+        sites = sites_by_source(connection, [row.source for row in rows])
         for row in rows:
-            site = self._sites.by_source(connection, Side(row.side), row.source)
+            site = sites.get((Side(row.side), row.source))
             if site is not None:
                 note = {"site_id": site.id, "link_id": row.link_id, "at": now, "what": str(what)}
                 note |= {"side": row.side, "reason": reasons[row.id], "actor": actor}
@@ -202,8 +192,9 @@ class HeldAdmin:
     ) -> None:
         """An entry for each site, so that its owner sees it; how many, and the first of them."""
         by_site: dict[int | None, list[Any]] = {}
+        sites = sites_by_source(connection, [row.source for row in rows])
         for row in rows:
-            site = self._sites.by_source(connection, Side(row.side), row.source)
+            site = sites.get((Side(row.side), row.source))
             site_id = None
             if site is not None:
                 site_id = site.id
@@ -224,15 +215,10 @@ class HeldAdmin:
             if row is None:
                 return None
             delivery = to_delivery(row)
-            site = self._sites.by_source(connection, delivery.new.side, delivery.new.source)
+            site = site_by_source(connection, delivery.new.side, delivery.new.source)
             rating, entity, contact = _linked(connection, row.link_id)
-            about = history.c.remote_id == row.remote_id
-            if row.link_id is not None:
-                about = or_(about, history.c.link_id == row.link_id)
-            newest = select(history).where(about).order_by(history.c.id.desc())
-            lines = connection.execute(newest.limit(HISTORY_SHOWN)).all()
-        told = [to_line(line) for line in reversed(lines)]
-        return DeliveryStory(delivery, site, rating, entity, contact, told)
+            told = newest_about(connection, row, site)
+        return DeliveryStory(delivery, site, rating, entity, contact, told[::-1])
 
 
 def _linked(
@@ -287,16 +273,6 @@ def release_in_batches(
         with transactions.write() as connection:
             released += release_deliveries(connection, among(some, which))
     return released
-
-
-def to_line(row: Any) -> HistoryLine:
-    """A row of the history."""
-    return HistoryLine(to_time(row.at), row.link_id, to_history(row), row.id)
-
-
-def to_time(seconds: float) -> datetime:
-    """The database's seconds as a time in UTC."""
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _waiting(row: Any) -> WaitingDelivery:

@@ -16,7 +16,8 @@ from sync_worker.core.words import MAX_NAMESPACE, MAX_WIX_ID, is_usable_id
 from sync_worker.ledger.accounts.audit import BY_COMMAND, note_change
 from sync_worker.ledger.accounts.removal import begin_anew
 from sync_worker.ledger.accounts.tables import account
-from sync_worker.ledger.administration.held import release_keys, release_reasons, to_time
+from sync_worker.ledger.administration.held import release_keys, release_reasons
+from sync_worker.ledger.administration.history_lines import to_time
 from sync_worker.ledger.console.pause_rows import put_pause, read_pauses
 from sync_worker.ledger.sites import REST_OVER, state_values
 from sync_worker.ledger.statements.moving import move_all

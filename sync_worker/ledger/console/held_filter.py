@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, literal_column, or_, select, tuple_
+from sqlalchemy import Select, and_, func, literal_column, select, tuple_, union_all
 
 from sync_worker.core.email_identity import earlier_identities, normalise_email
 from sync_worker.core.hold_keys import contact_hold_key, email_hold_keys
+from sync_worker.core.hold_reasons import FOR_A_CONTACT
 from sync_worker.core.numbers import MAX_WHOLE
 from sync_worker.core.values import Side, Site
+from sync_worker.ledger.console.text_ends import ends_with
 from sync_worker.ledger.statements.inbox import is_from, is_of_site
 from sync_worker.ledger.tables import contact_map, entity_map, inbox, link
 
@@ -69,6 +71,11 @@ class HeldFilter:
         parts = (self.reason, self.side, self.site, self.since, self.inbox_ids)
         return all(part is None for part in (*parts, self.until, self.person, self.product))
 
+    @property
+    def is_of_few(self) -> bool:
+        """Of one person or product: an index finds them first, whatever else is asked for."""
+        return self.person is not None or self.product is not None
+
 
 def is_held(which: HeldFilter) -> Any:
     """Held, and as the filter says."""
@@ -83,18 +90,18 @@ def is_held(which: HeldFilter) -> Any:
 
 
 def held_by_source(which: HeldFilter) -> list[HeldPart]:
-    """The same in parts, each of which an index of held ones gives in order."""
+    """The same in parts, each of which an index of held ones gives in order, or finds whole."""
+    if which.is_of_few:
+        return [HeldPart(is_held(which), [])]
     parts: list[Any] = [HELD, *_parts(which)]
     of_reason: list[tuple[Any, str]] = []
     if which.reason is not None:
         of_reason.append((inbox.c.reason, which.reason))
-    if which.site is None:
-        if which.side is not None:
-            parts.append(inbox.c.side == str(which.side))
-        return [HeldPart(and_(*parts), of_reason)]
     sides = list(Side)
     if which.side is not None:
         sides = [which.side]
+    if which.site is None:
+        return [_of_side(side, parts, of_reason) for side in sides]
     found = []
     for side in sides:
         is_its = and_(inbox.c.side == str(side), *parts)
@@ -107,6 +114,12 @@ def held_by_source(which: HeldFilter) -> list[HeldPart]:
             is_its, key = and_(is_from(which.site, side), *parts), []
         found.append(HeldPart(is_its, key))
     return found
+
+
+def _of_side(side: Side, parts: Sequence[Any], of_reason: Sequence[tuple[Any, str]]) -> HeldPart:
+    if of_reason:
+        return HeldPart(and_(*parts), [(inbox.c.side, str(side)), *of_reason])
+    return HeldPart(and_(inbox.c.side == str(side), *parts), [])
 
 
 def _parts(which: HeldFilter) -> list[Any]:
@@ -126,36 +139,53 @@ def _parts(which: HeldFilter) -> list[Any]:
 
 
 def _is_of_person(word: str, site: Site | None) -> Any:
-    """By what it waits for, or by the link of its rating."""
+    """By what it waits for, or by the link of its rating: each way by an index of its own."""
     keys = [contact_hold_key(word)]
-    is_theirs: Any = (link.c.contact_id == word) | (contact_map.c.external_author_id == word)
     if "@" in word:
         keys = email_hold_keys(word)
-        names = {word, normalise_email(word), *earlier_identities(word)}
-        is_theirs = contact_map.c.email.in_(names)
-    links = select(link.c.id).outerjoin(
-        contact_map,
-        (contact_map.c.site_id == link.c.site_id)
-        & (contact_map.c.wix_contact_id == link.c.contact_id),
-    )
-    links = links.where(is_theirs)
-    if site is not None:
-        links = links.where(link.c.site_id == site.id)
-    return or_(inbox.c.hold_key.in_(keys), inbox.c.link_id.in_(links))
+        forms = {word, normalise_email(word), *earlier_identities(word)}
+        ways = [_of_contacts(contact_map.c.email.in_(forms), site)]
+    else:
+        ways = [
+            _of_contacts(contact_map.c.external_author_id == word, site),
+            _of_links(link.c.contact_id == word, site),
+        ]
+    waits = select(inbox.c.id).where(HELD, inbox.c.reason.in_(FOR_A_CONTACT))
+    ways.append(waits.where(inbox.c.hold_key.in_(keys)))
+    return inbox.c.id.in_(union_all(*ways))
 
 
 def _is_of_product(word: str, site: Site | None) -> Any:
-    """By what it waits for, or by the link of its rating."""
-    ends = f"%:{_literal(word)}"
-    waits = inbox.c.hold_key.startswith("entity:") & inbox.c.hold_key.like(ends, escape="\\")
-    names = (entity_map.c.wix_entity_id, entity_map.c.external_entity_id, entity_map.c.title)
-    things = select(entity_map.c.id).where(or_(*(name == word for name in names)))
-    if site is not None:
-        things = things.where(entity_map.c.site_id == site.id)
-    links = select(link.c.id).where(link.c.entity_id.in_(things))
-    return or_(waits, inbox.c.link_id.in_(links))
+    """By what it waits for, or by the link of its rating: each way by an index of its own."""
+    title = entity_map.c.title
+    names = (
+        entity_map.c.wix_entity_id == word,
+        entity_map.c.external_entity_id == word,
+        (func.lower(title) == func.lower(word)) & (title == word),
+    )
+    ways = []
+    for named in names:
+        things = select(entity_map.c.id).where(named)
+        if site is not None:
+            things = things.where(entity_map.c.site_id == site.id)
+        ways.append(_of_links(link.c.entity_id.in_(things), site))
+    waits = select(inbox.c.id).where(HELD, inbox.c.hold_key.startswith("entity:"))
+    ways.append(waits.where(ends_with(inbox.c.hold_key, f":{word}")))
+    return inbox.c.id.in_(union_all(*ways))
 
 
-def _literal(word: str) -> str:
-    """Without the signs that LIKE reads as patterns."""
-    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+def _of_contacts(which: Any, site: Site | None) -> Select[Any]:
+    """Held ones of the ratings of these contacts."""
+    is_theirs = (link.c.site_id == contact_map.c.site_id) & (
+        link.c.contact_id == contact_map.c.wix_contact_id
+    )
+    found = select(inbox.c.id).select_from(contact_map).join(link, is_theirs)
+    found = found.join(inbox, inbox.c.link_id == link.c.id).where(HELD, which)
+    return found if site is None else found.where(contact_map.c.site_id == site.id)
+
+
+def _of_links(which: Any, site: Site | None) -> Select[Any]:
+    """Held ones of these links."""
+    found = select(inbox.c.id).select_from(link).join(inbox, inbox.c.link_id == link.c.id)
+    found = found.where(HELD, which)
+    return found if site is None else found.where(link.c.site_id == site.id)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, func, select, tuple_
 
 from sync_worker.core.hold_keys import entity_hold_keys
 from sync_worker.core.values import EntityRef, Side
@@ -15,6 +16,7 @@ from sync_worker.ledger.tables import contact_map, entity_map, history
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 MAX_ASKED = 1000  # deletes that one look ahead is about
+AT_ONCE = 300  # names, in one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,59 +32,84 @@ class Known:
     room: Mapping[Side, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one site's held ones wait for. ``deletes``: the sides to which some would delete."""
+
+    things: Collection[tuple[Side, EntityRef]] = ()
+    addresses: Collection[str] = ()
+    contacts: Collection[str] = ()
+    deletes: Collection[Side] = ()
+
+
+Names = Mapping[int, Collection[str]]  # by site
+
+
 class SqlHeldKnown:
     """Asks for many at once. Raises Transient."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    def of_site(
-        self,
-        site_id: int,
-        things: Collection[tuple[Side, EntityRef]],
-        addresses: Collection[str],
-        contacts: Collection[str],
-        deletes: Collection[Side],
-    ) -> Known:
-        """``deletes``: the sides to which some of them would delete."""
+    def of_sites(self, wanted: Mapping[int, Wanted]) -> dict[int, Known]:
+        """By site: a few statements, but for the brake of those that something is deleted for."""
         with self._transactions.read() as connection:
-            return Known(
-                _mapped(connection, site_id, things),
-                frozenset(_addresses(connection, site_id, addresses)),
-                frozenset(_contacts(connection, site_id, contacts)),
-                {side: _room(connection, site_id, side) for side in deletes},
-            )
+            mapped = _mapped(connection, {one: of.things for one, of in wanted.items()})
+            addresses = {one: of.addresses for one, of in wanted.items()}
+            contacts = {one: of.contacts for one, of in wanted.items()}
+            with_address = _named(connection, contact_map.c.email, addresses)
+            there = _named(connection, contact_map.c.wix_contact_id, contacts)
+            return {
+                one: Known(
+                    frozenset(mapped.get(one, ())),
+                    frozenset(with_address.get(one, ())),
+                    frozenset(there.get(one, ())),
+                    {side: _room(connection, one, side) for side in of.deletes},
+                )
+                for one, of in wanted.items()
+            }
 
 
 def _mapped(
-    connection: Connection, site_id: int, things: Collection[tuple[Side, EntityRef]]
-) -> frozenset[str]:
-    """The hold keys of those that are mapped."""
-    by_side: dict[Side, list[str]] = {side: [] for side in Side}
-    for side, ref in things:
-        by_side[side].append(ref.entity_id)
-    is_one = or_(
-        entity_map.c.wix_entity_id.in_(by_side[Side.WIX]),
-        entity_map.c.external_entity_id.in_(by_side[Side.EXTERNAL]),
-    )
-    keys: set[str] = set()
-    rows = select(entity_map).where(entity_map.c.site_id == site_id, is_one)
-    for row in connection.execute(rows):
-        wix = EntityRef(row.wix_entity_id, row.wix_group, row.wix_namespace)
-        keys |= set(entity_hold_keys(Side.WIX, wix))
-        external = EntityRef(row.external_entity_id, row.external_group)
-        keys |= set(entity_hold_keys(Side.EXTERNAL, external))
-    return frozenset(keys)
+    connection: Connection, things: Mapping[int, Collection[tuple[Side, EntityRef]]]
+) -> dict[int, set[str]]:
+    """By site, the hold keys of those that are mapped."""
+    keys: dict[int, set[str]] = {}
+    columns = {
+        Side.WIX: entity_map.c.wix_entity_id,
+        Side.EXTERNAL: entity_map.c.external_entity_id,
+    }
+    for side, column in columns.items():
+        names = {
+            site_id: {ref.entity_id for of_side, ref in its if of_side is side}
+            for site_id, its in things.items()
+        }
+        for some in _some(names):
+            is_one = tuple_(entity_map.c.site_id, column).in_(some)
+            for row in connection.execute(select(entity_map).where(is_one)):
+                wix = EntityRef(row.wix_entity_id, row.wix_group, row.wix_namespace)
+                external = EntityRef(row.external_entity_id, row.external_group)
+                its_keys = keys.setdefault(row.site_id, set())
+                its_keys |= set(entity_hold_keys(Side.WIX, wix))
+                its_keys |= set(entity_hold_keys(Side.EXTERNAL, external))
+    return keys
 
 
-def _addresses(connection: Connection, site_id: int, asked: Collection[str]) -> list[str]:
-    is_one = (contact_map.c.site_id == site_id) & contact_map.c.email.in_(asked)
-    return list(connection.execute(select(contact_map.c.email).where(is_one)).scalars())
+def _named(connection: Connection, column: Any, names: Names) -> dict[int, set[str]]:
+    """By site, which of these names its contacts have."""
+    found: dict[int, set[str]] = {}
+    for some in _some(names):
+        is_one = tuple_(contact_map.c.site_id, column).in_(some)
+        asked = select(contact_map.c.site_id, column.label("name")).where(is_one)
+        for row in connection.execute(asked):
+            found.setdefault(row.site_id, set()).add(row.name)
+    return found
 
 
-def _contacts(connection: Connection, site_id: int, asked: Collection[str]) -> list[str]:
-    is_one = (contact_map.c.site_id == site_id) & contact_map.c.wix_contact_id.in_(asked)
-    return list(connection.execute(select(contact_map.c.wix_contact_id).where(is_one)).scalars())
+def _some(names: Names) -> Iterator[list[tuple[int, str]]]:
+    """As many of them as one statement takes."""
+    pairs = sorted((site_id, name) for site_id, its in names.items() for name in set(its))
+    return (pairs[start : start + AT_ONCE] for start in range(0, len(pairs), AT_ONCE))
 
 
 def _room(connection: Connection, site_id: int, side: Side) -> int:

@@ -13,17 +13,18 @@ from typing import Any
 from sqlalchemy import Connection, Integer, Select, cast, func, literal, select, union_all
 
 from sync_worker.core.values import Delivery, Side, Site
-from sync_worker.ledger.administration.held import to_time
+from sync_worker.ledger.administration.history_lines import to_time
 from sync_worker.ledger.console.held_facts import RatingFacts, facts_of
 from sync_worker.ledger.console.held_filter import HELD, HeldFilter, held_by_source
 from sync_worker.ledger.rows import to_delivery
-from sync_worker.ledger.site_cache import SiteCache
+from sync_worker.ledger.statements.sites import sites_by_source
 from sync_worker.ledger.tables import history, inbox
 from sync_worker.ledger.transactions import Transactions, is_sqlite
 
 # Lines of the history that tell of a value brought across.
 CROSSINGS = ("create", "update", "delete")
 MAX_COUNTED = 1000  # of a reason; there may be more
+MAX_OF_FEW = 20_000  # of one person or product
 PAGE = 50
 DAYS = 14
 DAY_SECONDS = 86_400
@@ -69,16 +70,19 @@ class SqlHeldPages:
     """Questions of the page *Needs you*. Raises Transient."""
 
     def __init__(self, transactions: Transactions) -> None:
-        self._transactions, self._sites = transactions, SiteCache()
+        self._transactions = transactions
 
     def counts(self, which: HeldFilter) -> list[ReasonCount]:
         """By reason, the oldest first; a reason that nothing is held for is not among them."""
         with self._transactions.read() as connection:
-            reasons = _reasons(connection, which)
-            if not reasons:
-                return []
-            asked = union_all(*(_count(which, reason) for reason in reasons))
-            rows = connection.execute(asked).all()
+            if which.is_of_few:
+                rows = connection.execute(_counts_of_few(which)).all()
+            else:
+                reasons = _reasons(connection, which)
+                if not reasons:
+                    return []
+                asked = union_all(*(_count(which, reason) for reason in reasons))
+                rows = connection.execute(asked).all()
         counts = [_to_count(row) for row in rows if row.number]
         return sorted(counts, key=lambda count: (count.oldest_at, count.reason))
 
@@ -87,11 +91,11 @@ class SqlHeldPages:
         with self._transactions.read() as connection:
             rows = connection.execute(_ordered(which, [inbox], after, limit)).all()
             facts = facts_of(connection, [row.link_id for row in rows if row.link_id is not None])
+            sites = sites_by_source(connection, [row.source for row in rows])
             found = []
             for row in rows:
                 delivery = to_delivery(row)
-                new = delivery.new
-                site = self._sites.by_source(connection, new.side, new.source)
+                site = sites.get((delivery.new.side, delivery.new.source))
                 found.append(HeldRow(delivery, row.hold_key, site, facts.get(row.link_id)))
         return found
 
@@ -186,13 +190,23 @@ def _last_crossed(site_id: int | None) -> Select[Any]:
 
 
 def _count(which: HeldFilter, reason: str) -> Any:
+    """Of a reason. Its first row is the oldest: of the others the index alone is read."""
     its = replace(which, reason=reason)
-    some = _ordered(its, [inbox.c.id, inbox.c.received_at], 0, MAX_COUNTED + 1).subquery()
+    some = _ordered(its, [inbox.c.id], 0, MAX_COUNTED + 1).subquery()
+    first = _ordered(its, [inbox.c.id, inbox.c.received_at], 0, 1).subquery()
     return select(
         literal(reason).label("reason"),
-        func.count(some.c.id).label("number"),
-        func.min(some.c.received_at).label("oldest"),
+        select(func.count()).select_from(some).scalar_subquery().label("number"),
+        select(first.c.received_at).scalar_subquery().label("oldest"),
     )
+
+
+def _counts_of_few(which: HeldFilter) -> Select[Any]:
+    """Of all reasons at once; the oldest of them, should a person or product have so many."""
+    some = _ordered(which, [inbox.c.id, inbox.c.reason, inbox.c.received_at], 0, MAX_OF_FEW)
+    found = some.subquery()
+    number, oldest = func.count().label("number"), func.min(found.c.received_at).label("oldest")
+    return select(found.c.reason, number, oldest).group_by(found.c.reason)
 
 
 def _newest(which: HeldFilter, reason: str, since: datetime) -> Select[Any]:

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, delete, select, update
 
 from sync_worker.core.values import SiteState
 from sync_worker.ledger.accounts.audit import note_change
-from sync_worker.ledger.administration.held import release_reasons, to_time
+from sync_worker.ledger.administration.held import release_reasons
+from sync_worker.ledger.administration.history_lines import to_time
 from sync_worker.ledger.console.pause_rows import Pause, read_pauses, site_pause
 from sync_worker.ledger.sites import REST_OVER
 from sync_worker.ledger.statements.runs import awaits_baseline

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, case, exists, false, func, literal, or_, select, union_all
+from sqlalchemy import Connection, exists, false, func, literal, or_, select, union_all
 
 from sync_worker.core.values import AccountState, InboxState, SideState, Site, SiteState
 from sync_worker.ledger.accounts.tables import account, site_side
@@ -74,15 +74,8 @@ class SqlSiteList:
 
     def page(self, which: SitesWanted, after: str = "", limit: int = PAGE) -> list[SiteLine]:
         """Sites behind that place, at most so many."""
-        ranked = _ranked(which)
-        rank, number = ranked.c.rank, ranked.c.id
-        asked = select(rank, number).order_by(rank, number).limit(limit)
-        if (place := _place(after)) is not None:
-            asked = asked.where(or_(rank > place[0], (rank == place[0]) & (number > place[1])))
-        if which.in_trouble:
-            asked = asked.where(rank == 0)
         with self._transactions.read() as connection:
-            places = {row.id: f"{row.rank}.{row.id}" for row in connection.execute(asked)}
+            places = _places(connection, which, _place(after), limit)
             sites = {known.id: known for known in read_sites(connection, site.c.id.in_(places))}
             troubles = _troubles_of(connection, list(places))
             pauses = read_pauses(connection, places)
@@ -122,19 +115,36 @@ def _conditions() -> dict[SiteTrouble, Any]:
     }
 
 
-def _ranked(which: SitesWanted) -> Any:
-    """Each site that is meant, with its rank: those in trouble first, those removed last.
+def _places(
+    connection: Connection, which: SitesWanted, after: tuple[int, int], limit: int
+) -> dict[int, str]:
+    """The place of each site of a page: those in trouble first, those removed last.
 
-    Asked once: PostgreSQL would else ask anew wherever the rank stands.
+    Rank by rank, and of each no further than the page goes: what is wrong with ten thousand sites
+    takes long to find out.
     """
+    found: dict[int, str] = {}
+    for rank, is_of_rank in enumerate(_ranks(which)):
+        if rank < after[0] or len(found) == limit:
+            continue
+        asked = select(site.c.id).where(_is_wanted(which), is_of_rank)
+        if rank == after[0]:
+            asked = asked.where(site.c.id > after[1])
+        asked = asked.order_by(site.c.id).limit(limit - len(found))
+        found |= {one: f"{rank}.{one}" for one in connection.execute(asked).scalars()}
+    return found
+
+
+def _ranks(which: SitesWanted) -> list[Any]:
+    """Which sites come first, which next; only those that can be meant."""
     is_removed = site.c.state == str(SiteState.REMOVED)
     conditions = _conditions()
-    rank = case((is_removed, 2), (or_(*conditions.values()), 0), else_=1).label("rank")
-    chosen = _is_wanted(which)
     if which.trouble is not None:
-        chosen &= ~is_removed & conditions[which.trouble]
-    ranked = select(site.c.id, rank).where(chosen).cte("ranked")
-    return ranked.prefix_with("MATERIALIZED", dialect="postgresql")
+        return [~is_removed & conditions[which.trouble]]
+    is_troubled = or_(*conditions.values())
+    if which.in_trouble:
+        return [~is_removed & is_troubled]
+    return [~is_removed & is_troubled, ~is_removed & ~is_troubled, is_removed]
 
 
 def _troubles_of(connection: Connection, ids: Sequence[int]) -> dict[int, list[SiteTrouble]]:
@@ -159,12 +169,12 @@ def _is_wanted(which: SitesWanted) -> Any:
     return chosen
 
 
-def _place(after: str) -> tuple[int, int] | None:
-    """Where a page begins; ``None`` at the beginning, and for what is no such place."""
+def _place(after: str) -> tuple[int, int]:
+    """Behind which rank and site a page begins; what is no such place is the beginning."""
     rank, _, number = after.partition(".")
     is_one = rank.isascii() and rank.isdecimal() and number.isascii() and number.isdecimal()
     if not is_one or len(rank) > 1 or len(number) > 18:
-        return None
+        return 0, 0
     return int(rank), int(number)
 
 

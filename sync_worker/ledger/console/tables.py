@@ -78,5 +78,17 @@ _start_index(
 # Ratings of which something is held, newest first.
 partial_index("ix_inbox_held_link", text("state = 'held' AND link_id IS NOT NULL"), inbox.c.link_id)
 partial_index("ix_link_not_live", text("state <> 'live'"), link.c.id)
+# Held ones by the end of what they wait for, whatever stands before it. SQLite reads no text
+# backwards.
+_backwards = func.reverse(inbox.c.hold_key).label("backwards")
+_held = text("state = 'held'")
+Index(
+    "ix_inbox_held_ends",
+    _backwards,
+    postgresql_ops={"backwards": "text_pattern_ops"},
+    postgresql_where=_held,
+).ddl_if(dialect="postgresql")
+# What happened to a record that belongs to no rating.
+partial_index("ix_history_unlinked", text("link_id IS NULL"), history.c.remote_id)
 # What happened on a site, newest first.
 Index("ix_history_site", history.c.site_id, history.c.id)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, literal_column, select, update
+from sqlalchemy import literal_column, select, update
 
 from sync_worker.core.values import Side, Site
 from sync_worker.ledger.accounts.audit import note_change
-from sync_worker.ledger.administration.held import to_time
-from sync_worker.ledger.site_cache import SiteCache
+from sync_worker.ledger.administration.history_lines import to_time
 from sync_worker.ledger.statements.inbox import is_of_site
+from sync_worker.ledger.statements.sites import sites_by_source
 from sync_worker.ledger.tables import inbox
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
@@ -29,7 +29,6 @@ class WaitingRow:
     number: int
     side: Side
     source: str
-    site: Site | None
     reason: str
     attempts: int
     received_at: datetime
@@ -40,7 +39,7 @@ class SqlWaitingPages:
     """Questions and acts of the page *On its way*. Raises Transient."""
 
     def __init__(self, transactions: Transactions) -> None:
-        self._transactions, self._sites = transactions, SiteCache()
+        self._transactions = transactions
 
     def rows(self, site: Site | None = None, limit: int = AT_ONCE) -> list[WaitingRow]:
         """The next tries first."""
@@ -49,7 +48,12 @@ class SqlWaitingPages:
         asked = select(*columns, inbox.c.received_at, left).where(_waits(site))
         asked = asked.order_by(inbox.c.next_attempt_at, inbox.c.id).limit(limit)
         with self._transactions.read() as connection:
-            return [self._row(connection, row) for row in connection.execute(asked).all()]
+            return [_row(row) for row in connection.execute(asked)]
+
+    def sites(self, rows: Sequence[WaitingRow]) -> dict[tuple[Side, str], Site]:
+        """Their sites, by side and source."""
+        with self._transactions.read() as connection:
+            return sites_by_source(connection, [row.source for row in rows])
 
     def try_now(self, numbers: Sequence[int], site: Site | None, actor: str) -> list[int]:
         """Due at once: those that still wait; the sweeper rings for them within seconds."""
@@ -64,8 +68,9 @@ class SqlWaitingPages:
         with self._transactions.write() as connection:
             rows = connection.execute(changed).all()
             by_site: dict[int | None, int] = {}
+            sites = sites_by_source(connection, [row.source for row in rows])
             for row in rows:
-                its = self._sites.by_source(connection, Side(row.side), row.source)
+                its = sites.get((Side(row.side), row.source))
                 site_id = None
                 if its is not None:
                     site_id = its.id
@@ -75,18 +80,13 @@ class SqlWaitingPages:
                 note_change(connection, actor, "waiting.try_now", site_id, after=after)
         return sorted(row.id for row in rows)
 
-    def _row(self, connection: Connection, row: Any) -> WaitingRow:
-        side = Side(row.side)
-        return WaitingRow(
-            row.id,
-            side,
-            row.source,
-            self._sites.by_source(connection, side, row.source),
-            row.reason,
-            row.attempts,
-            to_time(row.received_at),
-            max(0.0, float(row.left)),
-        )
+
+def _row(row: Any) -> WaitingRow:
+    left = max(0.0, float(row.left))
+    received_at = to_time(row.received_at)
+    return WaitingRow(
+        row.id, Side(row.side), row.source, row.reason, row.attempts, received_at, left
+    )
 
 
 def _waits(site: Site | None) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from sync_worker.core.values import HistoryEntry
-from sync_worker.ledger.administration.held import to_time
+from sync_worker.ledger.administration.history_lines import to_time
 from sync_worker.ledger.ratings.history_times import first_line_since
 from sync_worker.ledger.ratings.rating_rows import LinkRow, link_rows
 from sync_worker.ledger.rows import to_history

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select, tuple_
+from sqlalchemy import Connection, func, select, tuple_
 
 from sync_worker.core.values import (
     Base,
@@ -18,11 +18,11 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
-from sync_worker.ledger.administration.held import to_time
+from sync_worker.ledger.administration.history_lines import to_time
 from sync_worker.ledger.console.tables import unlinked
 from sync_worker.ledger.rows import to_contact, to_entity, to_link
 from sync_worker.ledger.statements.inbox import OPEN
-from sync_worker.ledger.statements.sites import read_sites
+from sync_worker.ledger.statements.sites import read_sites, sites_by_source
 from sync_worker.ledger.tables import (
     contact_map,
     entity_map,
@@ -107,11 +107,15 @@ def unlinked_rows(connection: Connection, ids: Sequence[int]) -> list[UnlinkedRo
     asked = select(inbox, unlinked.c.name, unlinked.c.entity_id)
     asked = asked.outerjoin(unlinked, unlinked.c.inbox_id == inbox.c.id)
     rows = connection.execute(asked.where(inbox.c.id.in_(ids))).all()
-    sites = _sites_by_source(connection, rows)
+    sites = sites_by_source(connection, [row.source for row in rows])
+    titles = _titles(connection, rows, sites)
     found = {}
     for row in rows:
         side = Side(row.side)
         its = sites.get((side, row.source))
+        title = None
+        if its is not None:
+            title = titles.get((side, its.id, row.entity_id))
         found[row.id] = UnlinkedRow(
             row.id,
             its,
@@ -121,7 +125,7 @@ def unlinked_rows(connection: Connection, ids: Sequence[int]) -> list[UnlinkedRo
             row.change,
             row.name,
             row.entity_id,
-            _title(connection, its, side, row.entity_id),
+            title,
             InboxState(row.state),
             row.reason,
             row.attempts,
@@ -135,26 +139,27 @@ def sites_by_id(connection: Connection, ids: Sequence[int]) -> dict[int, Site]:
     return {one.id: one for one in found}
 
 
-def _sites_by_source(
-    connection: Connection, rows: Sequence[Any]
-) -> Mapping[tuple[Side, str], Site]:
-    sources = sorted({row.source for row in rows})
-    is_theirs = or_(site.c.instance_id.in_(sources), site.c.external_source.in_(sources))
-    found: dict[tuple[Side, str], Site] = {}
-    for one in read_sites(connection, is_theirs):
-        found[Side.WIX, one.instance_id] = one
-        found[Side.EXTERNAL, one.external_source] = one
+def _titles(
+    connection: Connection, rows: Sequence[Any], sites: Mapping[tuple[Side, str], Site]
+) -> dict[tuple[Side, int, str], str | None]:
+    """Of the things that these deliveries name, by side, site and id: a statement a side."""
+    columns = {
+        Side.WIX: entity_map.c.wix_entity_id,
+        Side.EXTERNAL: entity_map.c.external_entity_id,
+    }
+    found: dict[tuple[Side, int, str], str | None] = {}
+    for side, column in columns.items():
+        keys = {
+            (sites[side, row.source].id, row.entity_id)
+            for row in rows
+            if row.entity_id and row.side == side and (side, row.source) in sites
+        }
+        if keys:
+            is_one = tuple_(entity_map.c.site_id, column).in_(sorted(keys))
+            asked = select(entity_map.c.site_id, column.label("name"), entity_map.c.title)
+            for row in connection.execute(asked.where(is_one).order_by(entity_map.c.id.desc())):
+                found[side, row.site_id, row.name] = row.title
     return found
-
-
-def _title(
-    connection: Connection, its: Site | None, side: Side, entity_id: str | None
-) -> str | None:
-    if its is None or not entity_id:
-        return None
-    column = entity_map.c.wix_entity_id if side is Side.WIX else entity_map.c.external_entity_id
-    is_it = (entity_map.c.site_id == its.id) & (column == entity_id)
-    return connection.execute(select(entity_map.c.title).where(is_it).limit(1)).scalar()
 
 
 def _by_id(connection: Connection, table: Any, ids: Sequence[int]) -> dict[int, Any]:

@@ -185,7 +185,10 @@ class _Page:
         return link.c.site_id == self._which.site_id
 
     def _is_chosen(self) -> Any:
-        which, parts = self._which, [self._is_on_site()]
+        which, parts = self._which, [link.c.id > 0]
+        if which.site_id is not None:
+            # Reckoned, so that PostgreSQL looks at these links and not at all of a large site.
+            parts.append(link.c.site_id + 0 == which.site_id)
         if which.state is not None:
             parts.append(_stands(which.state))
         if which.differs:

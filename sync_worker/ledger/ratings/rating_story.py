@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from sync_worker.core.values import InboxState, Intent, Side
-from sync_worker.ledger.administration.held import to_time
+from sync_worker.ledger.administration.history_lines import to_time
 from sync_worker.ledger.ratings.activity_lines import ActivityLine, activity_line
 from sync_worker.ledger.ratings.rating_rows import (
     LinkRow,

@@ -18,6 +18,7 @@ from sync_worker.core.hold_reasons import FOR_A_CONTACT
 from sync_worker.core.values import EntityRef, InboxState, Side
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.console.tables import unlinked
+from sync_worker.ledger.console.text_ends import escaped
 from sync_worker.ledger.console.unlinked import folded
 from sync_worker.ledger.statements.inbox import OPEN
 from sync_worker.ledger.tables import (
@@ -214,12 +215,7 @@ def begins(connection: Connection, column: Any, start: str) -> Any:
     """Whether a text begins so, as the indexes of tables.py answer it."""
     if is_sqlite(connection):
         return (column >= start) & (column < start + LAST_CHARACTER)
-    return column.like(f"{_literal(start)}%", escape="\\")
-
-
-def _literal(word: str) -> str:
-    """Without the signs that LIKE reads as patterns."""
-    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return column.like(f"{escaped(start)}%", escape="\\")
 
 
 def _bounds_of_intent(start: str) -> tuple[str, str]:

@@ -15,6 +15,8 @@ from sync_worker.core.values import AccountState, Policy, Side, SideState, Site,
 from sync_worker.ledger.accounts.tables import account, site_side
 from sync_worker.ledger.tables import field_map, site
 
+NAMES_AT_ONCE = 400  # in one statement
+
 
 def _is_failing(side: Side) -> Any:
     is_its = (site_side.c.site_id == site.c.id) & (site_side.c.side == str(side))
@@ -67,6 +69,19 @@ def site_by_source(connection: Connection, side: Side, source: str) -> Site | No
     """The site whose deliveries come from this source of a side."""
     found = _read(connection, BY_SOURCE[side], source)
     return found[0] if found else None
+
+
+def sites_by_source(connection: Connection, sources: Iterable[str]) -> dict[tuple[Side, str], Site]:
+    """The sites of all these sources, by side and source: a statement for some hundred."""
+    names = sorted(set(sources) - {""})
+    found: dict[tuple[Side, str], Site] = {}
+    for start in range(0, len(names), NAMES_AT_ONCE):
+        some = names[start : start + NAMES_AT_ONCE]
+        theirs = site.c.instance_id.in_(some) | site.c.external_source.in_(some)
+        for one in read_sites(connection, theirs):
+            found[Side.WIX, one.instance_id] = one
+            found[Side.EXTERNAL, one.external_source] = one
+    return found
 
 
 def _read(connection: Connection, asked: Select[Any], name: int | str | None = None) -> list[Site]:

@@ -13,7 +13,7 @@ from sync_worker.core.values import EntityRef, HistoryKind, InboxState, Side, Si
 from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.ledger.administration.held import DeliveryStory, HeldDelivery
 from sync_worker.ledger.console.held_filter import HeldFilter
-from sync_worker.ledger.console.held_known import Known, SqlHeldKnown
+from sync_worker.ledger.console.held_known import Known, SqlHeldKnown, Wanted
 from sync_worker.ledger.console.held_pages import DAYS, PAGE, HeldRow, SqlHeldPages
 from sync_worker.services.access.who import Right, Who
 from sync_worker.services.held.expecting import Held, deletes_of, expectations
@@ -243,20 +243,22 @@ class HeldService:
         for one in held:
             if one.row.site is not None:
                 by_site.setdefault(one.row.site.id, []).append(one)
-        return {site_id: self._known_of_site(site_id, some) for site_id, some in by_site.items()}
+        return self._known.of_sites({one: wanted_of(some) for one, some in by_site.items()})
 
-    def _known_of_site(self, site_id: int, held: Sequence[Held]) -> Known:
-        things: set[tuple[Side, EntityRef]] = set()
-        addresses, contacts = set[str](), set[str]()
-        for one in held:
-            thing = missing_thing(one.row, one.record)
-            if thing is not None:
-                things.add((one.row.delivery.new.side, thing))
-            if one.record is not None and one.record.person.email is not None:
-                addresses.add(normalise_email(one.record.person.email))
-            if one.record is not None and one.record.person.contact_id is not None:
-                contacts.add(one.record.person.contact_id)
-        return self._known.of_site(site_id, things, addresses, contacts, deletes_of(held))
+
+def wanted_of(held: Sequence[Held]) -> Wanted:
+    """What these wait for; all of one site."""
+    things: set[tuple[Side, EntityRef]] = set()
+    addresses, contacts = set[str](), set[str]()
+    for one in held:
+        thing = missing_thing(one.row, one.record)
+        if thing is not None:
+            things.add((one.row.delivery.new.side, thing))
+        if one.record is not None and one.record.person.email is not None:
+            addresses.add(normalise_email(one.record.person.email))
+        if one.record is not None and one.record.person.contact_id is not None:
+            contacts.add(one.record.person.contact_id)
+    return Wanted(things, addresses, contacts, deletes_of(held))
 
 
 def refused_with(story: DeliveryStory) -> str:

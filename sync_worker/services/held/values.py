@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from sync_worker.ledger.administration.held import HistoryLine
+from sync_worker.ledger.administration.history_lines import HistoryLine
 
 MAX_COUNTED = 1000
 

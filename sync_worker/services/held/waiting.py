@@ -15,6 +15,7 @@ from sync_worker.ledger.console.waiting_pages import AT_ONCE, SqlWaitingPages, W
 from sync_worker.services.access.who import Right, Who
 from sync_worker.services.held.items import site_words
 
+MAX_GROUPS = 50
 SENTENCES = {
     RATE_LIMITED: "waits for its turn: only so many requests a minute are allowed",
     CREATE_ACCEPTED: "was accepted, and has not shown up on the other side yet",
@@ -42,14 +43,14 @@ class WaitingGroup:
 
 @dataclass(frozen=True, slots=True)
 class OnItsWay:
-    """All that waits for a try. ``is_more``: the counts are of the next 2,000 tries."""
+    """What waits for a try. ``is_more``: the counts are of the next 2,000 tries.
+
+    ``further``: so many groups are there beside these, none of them larger.
+    """
 
     groups: Sequence[WaitingGroup]
     is_more: bool
-
-    @property
-    def count(self) -> int:
-        return sum(group.count for group in self.groups)
+    further: int = 0
 
 
 class WaitingService:
@@ -58,16 +59,21 @@ class WaitingService:
     def __init__(self, admin: LedgerAdmin) -> None:
         self._admin, self._pages = admin, SqlWaitingPages(admin.transactions)
 
-    def on_its_way(self, who: Who, site: Site | None = None) -> OnItsWay:
-        """The largest group first."""
+    def on_its_way(
+        self, who: Who, site: Site | None = None, most: int | None = MAX_GROUPS
+    ) -> OnItsWay:
+        """The largest group first, ``most`` of them; ``None``: all."""
         site = self._scoped(who, site, Right.LOOK)
         rows = self._pages.rows(site, AT_ONCE + 1)
         by_key: dict[str, list[WaitingRow]] = {}
         for row in rows[:AT_ONCE]:
             by_key.setdefault(key_of(row), []).append(row)
-        groups = [_group(key, some) for key, some in by_key.items()]
-        groups.sort(key=lambda group: (-group.count, group.key))
-        return OnItsWay(groups, len(rows) > AT_ONCE)
+        largest = sorted(by_key.items(), key=lambda group: (-len(group[1]), group[0]))[:most]
+        sites = self._pages.sites([some[0] for _, some in largest])
+        groups = [
+            _group(key, some, sites.get((some[0].side, some[0].source))) for key, some in largest
+        ]
+        return OnItsWay(groups, len(rows) > AT_ONCE, len(by_key) - len(groups))
 
     def listed(self, who: Who, limit: int) -> list[WaitingDelivery]:
         """As commands print them: the next one first."""
@@ -95,16 +101,16 @@ def key_of(row: WaitingRow) -> str:
     return hashlib.sha256(told.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
-def _group(key: str, rows: Sequence[WaitingRow]) -> WaitingGroup:
+def _group(key: str, rows: Sequence[WaitingRow], site: Site | None) -> WaitingGroup:
     first = rows[0]
-    remote, said = said_by(first)
+    remote, said = said_by(first, site)
     return WaitingGroup(
         key,
         remote,
         said,
         first.source,
-        first.site.id if first.site else None,
-        site_words(first.site),
+        site.id if site is not None else None,
+        site_words(site),
         len(rows),
         min(row.received_at for row in rows),
         min(row.next_try_seconds for row in rows),
@@ -112,10 +118,10 @@ def _group(key: str, rows: Sequence[WaitingRow]) -> WaitingGroup:
     )
 
 
-def said_by(row: WaitingRow) -> tuple[str, str]:
+def said_by(row: WaitingRow, site: Site | None) -> tuple[str, str]:
     """Which remote, and what it answered: as the engine has written it down."""
     if row.reason in SENTENCES:
-        remote = row.site.connector if row.site is not None else row.source
+        remote = site.connector if site is not None else row.source
         return remote, SENTENCES[row.reason]
     who, colon, message = row.reason.partition(": ")
     remote, _, answer = who.partition(" ")

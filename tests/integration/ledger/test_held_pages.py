@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, insert, text, update
+from sqlalchemy import Engine, event, insert, select, text, update
 
 from sync_worker.core.hold_keys import email_hold_key, entity_hold_key
 from sync_worker.core.values import Change, Contact, EntityRef, NewDelivery, Side, Site
@@ -210,9 +210,51 @@ def test_pages_of_many_held_read_an_index_up_to_their_limit(postgres_url: str) -
     told = plans(engine, asked)
     engine.dispose()
     assert "Seq Scan on inbox" not in told
-    assert "ix_inbox_held_pages" in told, told
+    assert "ix_inbox_held_side" in told, told
     assert "ix_inbox_held_source" in told, told
     # Not all deliveries in the order of their numbers, past those that have ended.
     assert "pk_inbox" not in told, told
     rows = re.findall(r"\(actual .*?rows=(\d+)", told)
     assert max(map(int, rows)) <= 4 * (MAX_COUNTED + 1), told
+
+
+def test_counts_of_a_person_tell_every_reason_and_the_oldest(shelf: Shelf) -> None:
+    linked = shelf.hold(1, "refused")
+    shelf.link(linked)
+    key = email_hold_key("ada@example.com")
+    waits = [shelf.hold(number, "unknown_contact", key=key) for number in (2, 3)]
+    shelf.came(waits[1], 4)
+    shelf.hold(4, "refused")
+    counts = shelf.pages.counts(HeldFilter(person="ada@example.com"))
+    assert [(one.reason, one.count.number) for one in counts] == [
+        ("unknown_contact", 2),
+        ("refused", 1),
+    ]
+    assert counts[0].oldest_at.date() == (NOW - timedelta(days=4)).date()
+
+
+def test_story_of_a_delivery_has_no_line_of_another_sites_record(shelf: Shelf) -> None:
+    """Ids are an external system's own: another shop's record may have the same one."""
+    held, of_link = shelf.hold(1, "refused"), shelf.hold(2, "refused")
+    shelf.link(of_link)
+    base = {"at": 1.0, "what": "drop", "remote_id": "r-1"}
+    lines = [base | {"site_id": 1, "reason": "ours"}, base | {"site_id": 2, "reason": "theirs"}]
+    with shelf.engine.begin() as connection:
+        connection.execute(insert(history), lines)
+    story = shelf.admin.held.story(held)
+    assert story is not None
+    assert [line.entry.reason for line in story.history] == ["ours"]
+
+
+def test_story_has_what_happened_to_its_record_under_another_rating(shelf: Shelf) -> None:
+    """A record that was on file with a rating, and is told of again without one."""
+    held, of_link = shelf.hold(1, "refused"), shelf.hold(2, "refused")
+    shelf.link(of_link)
+    with shelf.engine.begin() as connection:
+        known = connection.execute(select(link.c.id)).scalar_one()
+        connection.execute(update(link_value).values(wix_id="r-1"))
+        line = {"site_id": 1, "link_id": known, "at": 1.0, "what": "create", "remote_id": "r-1"}
+        connection.execute(insert(history), [line | {"reason": "it"}])
+    story = shelf.admin.held.story(held)
+    assert story is not None
+    assert [line.entry.reason for line in story.history] == ["it"]
