@@ -19,6 +19,7 @@ from rich.table import Table as RichTable
 
 from benchmarks import (
     calls,
+    console,
     gateway,
     gateway_report,
     latency,
@@ -40,6 +41,7 @@ from benchmarks.report import Part, Report, Run, Section, Table
 
 S = TypeVar(
     "S",
+    console.Size,
     gateway.Size,
     workers.Size,
     latency.Size,
@@ -196,6 +198,15 @@ def one_sites(quick: bool, out: Path) -> None:
     """What one site costs with 10, 1,000 and 10,000 accounts: door, worker, memory, sweeper."""
     size = sites.QUICK if quick else sites.Size()
     end_with([("sites", lambda: sites.run(size))], quick, out)
+
+
+@main.command("console")
+@quick_option
+@out_option
+def one_console(quick: bool, out: Path) -> None:
+    """Every page over 10,000 sites and 1,000,000 links, and its users beside the gateway."""
+    size = console.QUICK if quick else console.Size()
+    end_with([("console", lambda: console.run(size))], quick, out)
 
 
 @main.command("links")

@@ -145,3 +145,14 @@ def test_benchmark_beside_a_tutorial_counts_calls_and_losses(tmp_path: Path) -> 
     assert len(parts) == len(split["worked_ms"]) == 11
     charts = sorted(file.name for file in tmp_path.glob("*.svg"))
     assert charts == ["peers-cpu-sqlite-4.svg", "peers-rate-sqlite-4.svg"]
+
+
+def test_benchmark_of_the_console_has_a_figure_for_every_page(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "console", "--quick", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads((tmp_path / "report.json").read_text())["runs"]["console"]["figures"]
+    assert len(figures["pages"]) > 100
+    assert all(one["milliseconds"] > 0 < one["statements"] for one in figures["pages"])
+    assert len(figures["plans"]) == 10
+    assert figures["alone"][0] > 0 < figures["beside"][0]
