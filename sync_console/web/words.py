@@ -25,9 +25,10 @@ FOLDER = Path(__file__).parents[1] / "locale"
 SOURCE = "en"
 
 
-def languages() -> list[str]:
+@lru_cache
+def languages() -> tuple[str, ...]:
     """With a catalogue, and the source."""
-    return [SOURCE, *sorted(path.parents[1].name for path in FOLDER.glob("*/LC_MESSAGES/*.po"))]
+    return SOURCE, *sorted(path.parents[1].name for path in FOLDER.glob("*/LC_MESSAGES/*.po"))
 
 
 def language() -> str:
@@ -35,6 +36,7 @@ def language() -> str:
     if "language" not in g:
         session = session_of_request()
         wanted = (session.locale if session else "") or request.args.get("locale", "")
+        wanted = wanted.replace("_", "-").partition("-")[0].lower()
         known = languages()
         found = wanted if wanted in known else request.accept_languages.best_match(known)
         g.language = found or SOURCE

@@ -13,13 +13,14 @@ from urllib.parse import urlsplit
 from flask import Flask
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
-from sqlalchemy import select
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from sync_console.app import create_app
 from sync_console.web.sessions import form_secret
 from sync_worker.config import load_settings
 from sync_worker.ledger.access.sessions import OwnerOf
+from sync_worker.ledger.access.tables import session
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.tables import inbox, metadata, site
 from sync_worker.services.access.secrets import new_secret
@@ -135,6 +136,11 @@ class Ground:
                     continue
                 found.append(f"{table.name}: {connection.execute(rows).all()}")
         return "\n".join(found)
+
+    def set_locale(self, locale: str) -> None:
+        """Of all sessions, as Wix says it for an owner."""
+        with self.parts.transactions.write() as connection:
+            connection.execute(update(session).values(locale=locale))
 
     def _session(self, role: Role, site_id: int | None) -> str:
         sessions = self.parts.access.sessions
