@@ -111,7 +111,7 @@ def by_day(counted: Sequence[HeldDay]) -> tuple[list[date], list[Series]]:
     titles = sorted(sums, key=lambda title: (-sums[title], title))
     named = titles if len(titles) <= len(KINDS) else titles[: len(KINDS) - 1]
     groups = [[title] for title in named]
-    words = list(named)
+    words = [_(title) for title in named]
     if len(named) < len(titles):
         groups.append(titles[len(named) :])
         words.append(_("other reasons"))

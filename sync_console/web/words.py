@@ -1,7 +1,7 @@
 """Words of pages: gettext over the catalogues in ``locale/``, times, and addresses in part.
 
-English is the source. A catalogue is one file, ``locale/<language>/LC_MESSAGES/messages.po``, read
-as it is.
+English is the source. A catalogue is two files in ``locale/<language>/LC_MESSAGES/``, read as they
+are: ``messages.po`` has what pages say, ``services.po`` the sentences that they get from services.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ SOURCE = "en"
 @lru_cache
 def languages() -> tuple[str, ...]:
     """With a catalogue, and the source."""
-    return SOURCE, *sorted(path.parents[1].name for path in FOLDER.glob("*/LC_MESSAGES/*.po"))
+    return SOURCE, *sorted(
+        path.parents[1].name for path in FOLDER.glob("*/LC_MESSAGES/messages.po")
+    )
 
 
 def language() -> str:
@@ -69,14 +71,16 @@ def marked(message: str) -> str:
 
 @lru_cache
 def _catalogue(name: str) -> NullTranslations:
-    file = FOLDER / name / "LC_MESSAGES" / "messages.po"
-    if not file.exists():
-        return NullTranslations()
-    compiled = io.BytesIO()
-    with file.open("rb") as opened:
-        write_mo(compiled, read_po(opened, locale=name))
-    compiled.seek(0)
-    return GNUTranslations(compiled)
+    found = NullTranslations()
+    for file in (FOLDER / name / "LC_MESSAGES").glob("*.po"):
+        compiled = io.BytesIO()
+        with file.open("rb") as opened:
+            write_mo(compiled, read_po(opened, locale=name))
+        compiled.seek(0)
+        read = GNUTranslations(compiled)
+        read.add_fallback(found)
+        found = read
+    return found
 
 
 def when(at: datetime | float | None) -> Markup | str:

@@ -9,6 +9,8 @@ import pytest
 from babel.messages.pofile import read_po
 
 from sync_console.web.words import FOLDER
+from sync_worker.core.values import Change, NewDelivery, Side
+from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.services.access.who import Role
 from tests.integration.console.ground import Ground
 
@@ -20,8 +22,10 @@ GERMAN = {"Accept-Language": "de-DE,de;q=0.9,en;q=0.5"}
 
 def english() -> set[str]:
     """Sentences and headings of the catalogue that hold no values."""
-    with (FOLDER / "de" / "LC_MESSAGES" / "messages.po").open("rb") as file:
-        known = {one.id for one in read_po(file, locale="de") if isinstance(one.id, str)}
+    known = set[str]()
+    for path in (FOLDER / "de" / "LC_MESSAGES").glob("*.po"):
+        with path.open("rb") as file:
+            known |= {one.id for one in read_po(file, locale="de") if isinstance(one.id, str)}
     is_one = re.compile(r"[A-Z][^%]* [^%]* [^%]*")
     return {said for said in known if is_one.fullmatch(said)}
 
@@ -36,9 +40,13 @@ def test_no_page_says_a_sentence_in_english_that_is_known_in_german(
     ground: Ground, role: Role
 ) -> None:
     site_id = ground.site()
+    new = NewDelivery(Side.WIX, "instance-1", "d-1", Change.UPSERT, "r-1", {})
+    held = sql_ledger(ground.parts.transactions.engine).inbox
+    number = int(held.store(new).inbox_id)
+    held.hold([number], "unknown_entity")
     browser = ground.client(role, site_id)
     of_site = [f"/sites/{site_id}{part}" for part in OF_A_SITE]
-    for path in [*PAGES, *of_site]:
+    for path in [*PAGES, *of_site, f"/held/{number}"]:
         answer = browser.get(path, headers=GERMAN, follow_redirects=True)
         assert '<html lang="de">' in answer.text, path
         said = text_of(answer.text)
