@@ -168,8 +168,7 @@ link = Table(
     *_columns(Text, "reply_wix", "reply_external"),
     UniqueConstraint("site_id", "entity_id", "contact_id"),
     UniqueConstraint("site_id", "external_id"),
-    # Also without a site: for what is held of a person, wherever they have rated.
-    Index(None, "contact_id", "site_id"),
+    Index(None, "contact_id", "site_id"),  # also of a person wherever they have rated
     # The ratings of a thing, newest first; and for a site that goes: what points at a row is looked
     # for as it is deleted.
     Index(None, "entity_id", "id"),

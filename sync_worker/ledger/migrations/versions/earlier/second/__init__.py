@@ -1,0 +1,1 @@
+"""The first migrations: a folder stays small enough to be read."""
