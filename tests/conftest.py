@@ -38,12 +38,10 @@ hypothesis.settings.load_profile("patient")
 
 @pytest.hookimpl(optionalhook=True)  # pytest knows it with xdist alone
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """For ``-n auto``: one more than there are processors, since many tests wait for processes;
-    twice as many for those of ``make test-all``, which wait half of their time.
+    """For ``-n auto``: twice as many as there are processors, since tests wait for processes and
+    servers half of their time.
     """
-    processors = os.cpu_count() or 1
-    waits_more = str(config.getoption("markexpr")).startswith("full")
-    return 2 * processors if waits_more else processors + 1
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.hookimpl(wrapper=True)
