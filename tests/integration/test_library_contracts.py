@@ -31,6 +31,7 @@ from waitress.server import BaseWSGIServer
 
 from benchmarks.probation_app import Workaround
 from sync_worker.runtime.celery.broker import SafeTransport, install_safe_transport
+from sync_worker.runtime.celery.queued import DELIVERY_TASK, deliveries_in
 from sync_worker.runtime.celery.task_events import GatheredEvents
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 
@@ -126,6 +127,31 @@ def test_kombu_breaks_on_a_message_that_the_safe_transport_drops(
     redis.lpush(QUEUE, message)
     read_one(SafeTransport, redis_server)
     assert redis.llen(QUEUE) == 0, BROKER
+
+
+# -- sync_worker/runtime/celery/queued.py -----------------------------------------------------
+
+QUEUED = changed("kombu", "5.7.0", "sync_worker/runtime/celery/queued.py")
+
+
+def test_kombu_keeps_a_message_where_the_sweeper_looks_for_it(redis_server: EmbeddedRedis) -> None:
+    """In the list of its queue, then among what a worker has in hand, until its end."""
+    install_safe_transport()
+    app = Celery("contract", broker=redis_server.url, set_as_current=False)
+    options = {"global_keyprefix": "contract:"}
+    app.conf.update(broker_transport_options=options, task_default_queue=QUEUE)
+    app.task(print, name=DELIVERY_TASK)
+    app.send_task(DELIVERY_TASK, args=[17], ignore_result=True)
+    with app.connection_for_read() as connection:
+        channel = connection.channel()
+        assert deliveries_in(channel) == {17}, QUEUED
+        # As a worker takes it: through kombu, which notes whose it is.
+        message = connection.SimpleQueue(QUEUE, channel=channel).get(timeout=5.0)
+        assert channel.client.llen(QUEUE) == 0, QUEUED
+        assert deliveries_in(channel) == {17}, QUEUED
+        message.ack()
+        assert deliveries_in(channel) == frozenset(), QUEUED
+    app.close()
 
 
 # -- sync_worker/runtime/celery/task_events.py ------------------------------------------------
