@@ -143,6 +143,8 @@ def test_stars_words_and_reply_end_in_one_write_and_one_reply(make_ledger: Ledge
     changes(W, overall=20)(world)
     answer(world, W, "Sorry.")
     say(world, W, body="It broke.")
+    # The newest comes first, and its record shows all three.
+    world.post.deliver(2)
     world.drain()
     (record,) = world.external.records.values()
     assert [*record.words.values()] == ["Good", "It broke.", "Sorry."]

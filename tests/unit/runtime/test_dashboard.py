@@ -30,7 +30,8 @@ def a_task(returned: str, **options: Any) -> Any:
     def work() -> str:
         return returned
 
-    return app.task(work, name="work", **options)
+    # Of this application alone: a shared one would come into every other that a test makes.
+    return app.task(work, name="work", shared=False, **options)
 
 
 def a_delivery(remote_id: str = "4711", source: str = "own-service") -> Delivery:
