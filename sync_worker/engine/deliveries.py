@@ -178,13 +178,15 @@ class Deliveries:
         if is_shadowed(self.view, side, remote_id):
             self.view.close(delivery, BEHIND_ANOTHER)
             return
+        # The tombstone first: whoever takes the record on file takes it away with the same commit.
+        # Asked later, another run could do so between the two questions, and neither would show.
+        tombstone = self.reading.tombstone_of(side, remote_id)
         # It moved before this delivery had its turn: whoever has it on file now looks at it.
         is_new = (side, remote_id) in self.view.run.unburied
         if not is_new and self.placing.moves.is_elsewhere(side, remote_id):
             self.view.close(delivery, MOVED_ON)
             return
         told = self.reading.record_told(delivery)
-        tombstone = self.reading.tombstone_of(side, remote_id)
         match classify_unknown(delivery, told, tombstone):
             case NewsOfUnknown.ERASED:
                 self.view.close(delivery, ERASED)
