@@ -170,7 +170,7 @@ def test_command_takes_a_site_to_its_start(shop: Shop, tmp_path: Path) -> None:
     assert (told["finished"], told["next"]) == (False, "pairs")
     assert "↔ 7 Cup" in shell.good("onboard", "pairs", *site)
     mapped = json.loads(shell.good("onboard", "pairs", *site, "--confirm", "--json"))
-    assert mapped == {"added": 2, "released": 0, "not_mapped": []}
+    assert {name: what for name, what in mapped.items() if what} == {"added": 2}
     assert json.loads(shell.good("onboard", "run", *site, "--yes", "--json"))["finished"]
     assert "is at work" in shell.good("onboard", "status", *site)
 

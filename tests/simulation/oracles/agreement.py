@@ -6,7 +6,7 @@ from collections.abc import Iterator, Set
 
 from sync_worker.core.values import EntityRef, Person, Record, Side, Value
 from tests.simulation.oracles.explained import was_given_anew
-from tests.simulation.oracles.moderation import was_unwanted
+from tests.simulation.oracles.moderation import last_decision, was_unwanted
 from tests.simulation.oracles.reading import (
     agree,
     fields_of,
@@ -103,6 +103,14 @@ def is_rated(shop: Shop, record: Record) -> bool:
     return any(field.external_field in record.values for field in shop.options.fields)
 
 
+def is_hidden_by_its_owner(shop: Shop, record: Record) -> bool:
+    """Whether a site's owner took a review out of sight on Wix: nobody sees it, and a deletion
+    outside would do no more to it.
+    """
+    decision = last_decision(shop, record.remote_id)
+    return not record.is_visible and decision is not None and not decision.by_us
+
+
 def resurrected(shop: Shop) -> Iterator[str]:
     """I9: what a person deleted while both sides were in step stays deleted until somebody rates
     anew.
@@ -127,7 +135,7 @@ def resurrected(shop: Shop) -> Iterator[str]:
             lives = any(
                 attributes & shop.act_log.attributes_of(record)
                 for record in live_records(shop, key)
-                if record.remote_id not in left
+                if record.remote_id not in left and not is_hidden_by_its_owner(shop, record)
             )
             if (
                 lives
