@@ -40,8 +40,10 @@ PARTS: dict[str, tuple[tuple[Any, tuple[str, ...]], ...]] = {
         (SqlInbox, ("open_delivery", "close", "defer")),
         (SqlSiteStates, ("release_if_at_work",)),
     ),
-    "locate, entity, contact": ((SqlDirectory, ("locate", "entity", "contact")),),
-    "attach: lease, take, load": ((SqlLinks, ("attach", "lease")),),
+    "find the key, lease, take, load": (
+        (SqlDirectory, ("locate", "entity", "contact")),
+        (SqlLinks, ("attach", "attach_shown", "lease")),
+    ),
     "intent": ((SqlLinks, ("open_intent", "renew")),),
     "commit, release": ((SqlLinks, ("commit", "release")),),
     "HTTP: prepare, retries, manifest": ((RemoteHttp, ("call",)),),
