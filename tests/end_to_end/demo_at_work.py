@@ -87,6 +87,11 @@ def came_in(context: BrowserContext, link: str) -> dict[str, Any]:
     return dict(context.storage_state())
 
 
+def _hear_ctrl_c() -> None:
+    """As a shell has it in the foreground; tests may run in the background, where it is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class _Terminal:
     """The command at a terminal of its own, which shows what it prints: without one it ends."""
 
@@ -94,7 +99,13 @@ class _Terminal:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
         self.process = subprocess.Popen(
-            [COMMAND, "demo"], cwd=folder, env=environ, stdin=theirs, stdout=theirs, stderr=theirs
+            [COMMAND, "demo"],
+            cwd=folder,
+            env=environ,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            preexec_fn=_hear_ctrl_c,
         )
         os.close(theirs)
         self._shown, self._last, self.is_told = "", "", threading.Event()
