@@ -26,8 +26,8 @@ recording: $(VENV)/.for-tests
 pictures: $(VENV)/.for-tests
 	$(BIN)/python -m tests.picturing docs/pictures
 
-# Both halves run, also when the first one fails. In the second a worker is killed in one file and a door is tried in the
-# other: both wait most of the time.
+# Both halves run, also when the first one fails. In the second two files run at a time: a worker is killed in one and a
+# door is tried in the other, and both wait most of the time.
 test: $(VENV)/.for-tests
 	$(BIN)/pytest -n auto --dist worksteal -m "not full and not long and not alone"; failed=$$?; \
 	$(BIN)/pytest -n 2 --dist loadfile -m "alone and not full and not long" $(OF_PROCESSES) && exit $$failed
@@ -35,7 +35,7 @@ test: $(VENV)/.for-tests
 # What `make test` leaves out: more seeds, more processes killed, every platform, the quick benchmarks.
 test-all: $(VENV)/.for-tests
 	$(BIN)/pytest -n auto --dist worksteal -m "full and not long and not alone"; failed=$$?; \
-	$(BIN)/pytest -m "full and alone and not long" $(OF_PROCESSES) && exit $$failed
+	$(BIN)/pytest -n 2 --dist loadfile -m "full and alone and not long" $(OF_PROCESSES) && exit $$failed
 
 # The tests of one server, against the one that is installed here (test-all's own servers come from wheels).
 OF_ONE_SERVER = (not full or own_redis or own_postgresql) and not long and not alone

@@ -136,6 +136,7 @@ def _dump(url: str) -> str:
         b"list": lambda redis, key: redis.lrange(key, 0, -1),
         b"set": lambda redis, key: redis.smembers(key),
         b"zset": lambda redis, key: redis.zrange(key, 0, -1),
+        b"none": lambda redis, key: None,  # it has ended since its name was read
     }
     for database in (0, 1):
         with Redis.from_url(url.rpartition("/")[0] + f"/{database}") as redis:
