@@ -48,7 +48,10 @@ def app(redis_server: EmbeddedRedis) -> Iterator[Celery]:
         task_default_exchange_type="direct",
         task_ignore_result=True,
     )
-    app.task(sync_delivery, name=DELIVERY_TASK)
+    app.finalize()
+    # Where this process has imported the task itself, every application has it.
+    if DELIVERY_TASK not in app.tasks:
+        app.task(sync_delivery, name=DELIVERY_TASK, shared=False)
     yield app
     app.close()
 

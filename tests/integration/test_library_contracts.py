@@ -140,7 +140,6 @@ def test_kombu_keeps_a_message_where_the_sweeper_looks_for_it(redis_server: Embe
     app = Celery("contract", broker=redis_server.url, set_as_current=False)
     options = {"global_keyprefix": "contract:"}
     app.conf.update(broker_transport_options=options, task_default_queue=QUEUE)
-    app.task(print, name=DELIVERY_TASK)
     app.send_task(DELIVERY_TASK, args=[17], ignore_result=True)
     with app.connection_for_read() as connection:
         channel = connection.channel()
