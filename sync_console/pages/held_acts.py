@@ -101,8 +101,9 @@ def choose(inbox_id: int) -> Response:
             raise Misconfigured(str(unknown)) from None
         except DecisionRefused as refused:
             raise ChangedMeanwhile(str(refused)) from None
-        told = _("Wix is right") if side is Side.WIX else _("The other side is right")
-        return f"{told}: {_('a worker brings both sides there within seconds.')}"
+        if side is Side.WIX:
+            return _("Wix is right: a worker brings both sides there within seconds.")
+        return _("The other side is right: a worker brings both sides there within seconds.")
 
     return act(do, _back_to_group())
 

@@ -103,9 +103,11 @@ def store_for(worker: Worker, count: int) -> list[int]:
 @pytest.mark.usefixtures("redis")
 def test_never_more_calls_are_under_way_than_slots(worker: Worker) -> None:
     ids = store_for(worker, 60)
-    worker.counting.let_go.set()
     with ThreadPoolExecutor(worker.wiring.settings.threads) as pool:
-        assert set(pool.map(worker.process, ids)) == {OutcomeKind.SYNCED}
+        outcomes = pool.map(worker.process, ids)
+        wait_until(lambda: worker.counting.now == SLOTS)
+        worker.counting.let_go.set()
+        assert set(outcomes) == {OutcomeKind.SYNCED}
     check_that_all_crossed(worker.at, ids)
     assert worker.counting.most == SLOTS
 
