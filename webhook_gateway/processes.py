@@ -16,20 +16,29 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
+from typing import Protocol
 
-BOOT_SECONDS = 60.0  # from the start of a process to its first beat
-HUNG_SECONDS = 15.0  # without a beat
+BOOT_SECONDS = 60.0  # without a beat, before a process serves
+HUNG_SECONDS = 15.0  # without a beat, once it serves
 STOP_SECONDS = 22.0  # a process ends by itself within 20
 TURN_SECONDS = 0.5
 PAUSE_SECONDS = 1.0  # between two starts at one place
 FAILED_TO_START = 3
-BEAT = struct.Struct("d")
+BEAT = struct.Struct("d?")  # when, and whether the process serves
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
-Beat = Callable[[], None]
+
+class Beat(Protocol):
+    """A sign of life; ``serves``: of one that serves, and not of one that only starts."""
+
+    def __call__(self, *, serves: bool = True) -> None: ...
+
+
 # What a process does: serves from its place, beats, and ends when the parent has asked it to.
-Serve = Callable[[int, Beat], None]
+# The last argument: whether one has served already, so that the settings are good.
+Serve = Callable[[int, Beat, bool], None]
 
 
 @dataclass(slots=True)
@@ -81,7 +90,7 @@ class Processes:
                 self._children[place] = self._start(place)
 
     def _start(self, place: int) -> _Child:
-        self._write_beat(place, 0.0)
+        self._write_beat(place, 0.0, serves=False)
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
@@ -103,7 +112,7 @@ class Processes:
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-            self._serve(place, lambda: self._beat(place, parent))
+            self._serve(place, partial(self._beat, place, parent), self._has_served)
             status = 0
         except SystemExit as end:
             status = int(end.code or 0)
@@ -115,23 +124,24 @@ class Processes:
                 sys.stderr.flush()
             os._exit(status)
 
-    def _beat(self, place: int, parent: int) -> None:
+    def _beat(self, place: int, parent: int, *, serves: bool = True) -> None:
         # The parent was killed: nobody would replace this process, nor stop it.
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGTERM)
-        self._write_beat(place, time.monotonic())
+        self._write_beat(place, time.monotonic(), serves=serves)
 
-    def _write_beat(self, place: int, at: float) -> None:
-        BEAT.pack_into(self._beats, place * BEAT.size, at)
+    def _write_beat(self, place: int, at: float, *, serves: bool) -> None:
+        BEAT.pack_into(self._beats, place * BEAT.size, at, serves)
 
-    def _read_beat(self, place: int) -> float:
-        (at,) = BEAT.unpack_from(self._beats, place * BEAT.size)
-        return float(at)
+    def _read_beat(self, place: int) -> tuple[float, bool]:
+        """When it was, 0 for none; and whether its process serves."""
+        at, serves = BEAT.unpack_from(self._beats, place * BEAT.size)
+        return at, serves
 
     def _has_failed_to_start(self) -> bool:
         """Forget the processes that have ended; whether one did that at the very start."""
         for child in list(self._children.values()):
-            self._has_served = self._has_served or self._read_beat(child.place) > 0
+            self._has_served = self._has_served or self._read_beat(child.place)[1]
             ended, status = _end_of(child.pid)
             if not ended:
                 continue
@@ -144,9 +154,9 @@ class Processes:
     def _kill_hung(self) -> None:
         now = time.monotonic()
         for child in self._children.values():
-            beat = self._read_beat(child.place)
+            beat, serves = self._read_beat(child.place)
             silent = now - (beat or child.started_at)
-            if silent > (HUNG_SECONDS if beat else BOOT_SECONDS):
+            if silent > (HUNG_SECONDS if serves else BOOT_SECONDS):
                 self._say(f"process {child.pid} has not reacted for {silent:.0f} s and is killed")
                 _signal(child.pid, signal.SIGKILL)
 

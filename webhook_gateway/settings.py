@@ -31,7 +31,11 @@ from sync_worker.telemetry.metrics import watch_breaker
 from sync_worker.wiring.accounts.opening import account_book
 from sync_worker.wiring.accounts.own_shops import OwnShops, warn_of_own_shops
 from sync_worker.wiring.connectors import Connectors
-from sync_worker.wiring.databases import GATEWAY_SQL_SECONDS, Databases
+from sync_worker.wiring.databases import (
+    GATEWAY_SILENT_SECONDS,
+    GATEWAY_SQL_SECONDS,
+    Databases,
+)
 from sync_worker.wiring.redis_parts import RedisParts
 from sync_worker.wiring.secret_keys import warn_of_locked
 from webhook_gateway.doorbell import CeleryBell
@@ -83,13 +87,15 @@ class GatewayConfig:
 
 
 def gateway_config() -> GatewayConfig:
-    """What the environment says. Raises Misconfigured."""
+    """What the environment says. Raises LedgerAway, Misconfigured."""
     environ = environment()
     settings = load_settings(environ)
     set_up_logs(settings.log_format, settings.log_level)
     warn_of_misspelt(misspelt_names(environ))
     # One for signs of life and the book of the door, one for accounts.
-    ledger = sql_ledger(Databases(settings).open(COMMITTERS + 2, GATEWAY_SQL_SECONDS))
+    ledger = sql_ledger(
+        Databases(settings).open(COMMITTERS + 2, GATEWAY_SQL_SECONDS, GATEWAY_SILENT_SECONDS)
+    )
     warn_of_locked(settings, ledger.transactions)
     connectors = Connectors(settings, environ)
     warn_of_own_shops(connectors, ledger.transactions)

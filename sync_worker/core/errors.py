@@ -13,6 +13,8 @@ SyncError
 │   └── Unauthorized        our credentials are refused: of the account, or of one record
 ├── Held                    a person has to decide or something has to arrive first
 ├── Misconfigured           settings, manifest or mapping are wrong: says what and where
+│   ├── NoLedger            there is none where the settings say
+│   └── LedgerAway          its database cannot be opened: it is away, or the settings are wrong
 └── RemoteAnswer            answers of a remote that the engine plans with
     ├── Conflict            the record has another revision than the one named
     ├── Gone                the record does not exist (any more)
@@ -198,6 +200,10 @@ class Misconfigured(SyncError):
 
 class NoLedger(Misconfigured):
     """There is no ledger where the settings say, and none is made for a question."""
+
+
+class LedgerAway(Misconfigured):
+    """The ledger's database cannot be opened now: it is away, or the settings are wrong."""
 
 
 class RemoteAnswer(SyncError):

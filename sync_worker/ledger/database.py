@@ -12,7 +12,7 @@ import select
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -51,20 +51,25 @@ def open_engine(
     *,
     busy_seconds: float = BUSY_SECONDS,
     pool_size: int = 8,
+    silent_seconds: float | None = None,
     clock: Callable[[], float] | None = None,
     monotonic: Callable[[], float] | None = None,
 ) -> Engine:
     """An engine for the ledger.
 
     ``busy_seconds``: how long a statement may wait for a lock (SQLite) or run (PostgreSQL) before
-    it fails. ``clock`` replaces SQLite's clock, for the simulator; it may be set back or ahead.
-    ``monotonic``: what tells that it was; without one, a clock that is given is believed.
+    it fails. ``silent_seconds``: how long PostgreSQL may say nothing at all to a statement, as when
+    it is frozen; ``None``: for ever. ``clock`` replaces SQLite's clock, for the simulator; it may
+    be set back or ahead. ``monotonic``: what tells that it was; without one, a clock that is given
+    is believed.
     """
     url = _normalised(make_url(database_url))
     if url.get_backend_name() == "sqlite":
         steady = SteadyClock(clock or time.time, monotonic or clock or running_seconds)
         return _open_sqlite(url, busy_seconds, steady)
     engine = _open_postgresql(url, busy_seconds, pool_size)
+    if silent_seconds is not None:
+        _give_up_the_silent(engine, silent_seconds)
     bound_time(engine, TimeBound(monotonic or running_seconds))
     return engine
 
@@ -106,6 +111,38 @@ def _open_postgresql(url: URL, busy_seconds: float, pool_size: int) -> Engine:
     _leave_wrong_servers(engine)
     _replace_dead_connections(engine)
     return engine
+
+
+def _give_up_the_silent(engine: Engine, seconds: float) -> None:
+    """Fail, and close the connection, where the server says nothing to a statement for so long.
+
+    One that is frozen does not say either that the statement has taken too long.
+    """
+    from psycopg import Connection as Driver
+    from psycopg import OperationalError as Failure
+
+    class ImpatientDriver(Driver[Any]):
+        def wait(self, gen: Any, *more: Any, **named: Any) -> Any:
+            return super().wait(self._in_time(gen), *more, **named)
+
+        def _in_time(self, steps: Any) -> Generator[Any, Any, Any]:
+            """The same steps; the driver takes one at least every 0.1 s, ready or not."""
+            until = time.monotonic() + seconds
+            try:
+                wanted = next(steps)
+                while True:
+                    is_ready = yield wanted
+                    if not is_ready and time.monotonic() > until:
+                        # What it may still say is about this statement: nobody else reads it.
+                        self.close()
+                        raise Failure(f"the server has said nothing for {seconds:g} s")
+                    wanted = steps.send(is_ready)
+            except StopIteration as end:
+                return end.value
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(dialect: Any, record: Any, words: Any, named: Any) -> Driver[Any]:
+        return ImpatientDriver.connect(*words, **named)
 
 
 def is_wrong_server(error: BaseException) -> bool:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine, inspect
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from sync_worker.core.errors import Misconfigured, NoLedger
+from sync_worker.core.errors import LedgerAway, Misconfigured, NoLedger
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import downgrade, revisions, upgrade
 from sync_worker.ledger.statements import clock
@@ -18,26 +18,33 @@ UPGRADE_SECONDS = 5.0
 
 
 def open_with_newest_schema(
-    url: str, *, busy_seconds: float, pool_size: int, makes: bool = True
+    url: str,
+    *,
+    busy_seconds: float,
+    pool_size: int,
+    makes: bool = True,
+    silent_seconds: float | None = None,
 ) -> Engine:
     """An engine whose database has the newest schema.
 
     ``busy_seconds``: how long a statement may wait; ``makes``: whether a ledger that is not there
-    is begun. Raises NoLedger, Misconfigured.
+    is begun; ``silent_seconds``: as ``open_engine`` has it. Raises NoLedger, LedgerAway,
+    Misconfigured.
     """
     try:
         if not makes:
             _refuse_missing(url, max(busy_seconds, UPGRADE_SECONDS))
         told = _upgrade(url, max(busy_seconds, UPGRADE_SECONDS))
-        engine = open_engine(url, busy_seconds=busy_seconds, pool_size=pool_size)
+        engine = open_engine(
+            url, busy_seconds=busy_seconds, pool_size=pool_size, silent_seconds=silent_seconds
+        )
         # A clock that jumps ahead from here on is noticed by this process, too.
         clock.bound(engine.dialect, told)
         return engine
     except (SQLAlchemyError, ImportError) as error:
         reason = str(error).splitlines()[0]
-        raise Misconfigured(
-            f"DATABASE_URL: the ledger's database cannot be opened: {reason}"
-        ) from error
+        kind = LedgerAway if isinstance(error, OperationalError) else Misconfigured
+        raise kind(f"DATABASE_URL: the ledger's database cannot be opened: {reason}") from error
 
 
 def place_of(url: str) -> str:

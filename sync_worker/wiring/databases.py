@@ -17,6 +17,8 @@ from sync_worker.wiring.state_folder import make_private_file, make_private_fold
 
 WORKER_SQL_SECONDS = 5.0
 GATEWAY_SQL_SECONDS = 0.6
+# Threads of the door come free by themselves, long before their process counts as hung.
+GATEWAY_SILENT_SECONDS = 2.5
 
 
 class Databases:
@@ -30,11 +32,16 @@ class Databases:
         self._settings, self.makes_ledger = settings, makes_ledger
         self._opened = ExitStack()
 
-    def open(self, threads: int, busy_seconds: float = WORKER_SQL_SECONDS) -> Engine:
+    def open(
+        self,
+        threads: int,
+        busy_seconds: float = WORKER_SQL_SECONDS,
+        silent_seconds: float | None = None,
+    ) -> Engine:
         """An engine with the newest schema, with a connection for each of so many threads.
 
-        ``busy_seconds``: how long a statement may wait. Raises NoLedger,
-        Misconfigured.
+        ``busy_seconds``: how long a statement may wait; ``silent_seconds``: how long PostgreSQL may
+        say nothing to one. Raises NoLedger, LedgerAway, Misconfigured.
         """
         url = self._settings.database
         file = file_of(url)
@@ -43,7 +50,11 @@ class Databases:
             if file is not None:
                 make_private_file(file)
         engine = open_with_newest_schema(
-            url, busy_seconds=busy_seconds, pool_size=threads, makes=self.makes_ledger
+            url,
+            busy_seconds=busy_seconds,
+            pool_size=threads,
+            makes=self.makes_ledger,
+            silent_seconds=silent_seconds,
         )
         self._opened.callback(engine.dispose)
         return engine

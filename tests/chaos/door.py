@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from redis import Redis
 from sqlalchemy import create_engine, text
 
+from sync_worker.ledger.up_check import GOOD_SECONDS
 from sync_worker.runtime.local.commands import gateway_command
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.runtime.local.free_port import free_port
@@ -44,6 +45,7 @@ class Door:
     redis: EmbeddedRedis
     sent: int = 0
     bodies: list[bytes] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)  # lines of its processes
 
     def deliver(self, count: int, at_once: int = 8, key: RSAPrivateKey = KEY) -> list[Answer]:
         """New deliveries, eight at a time, signed with this key."""
@@ -96,10 +98,37 @@ class Door:
             assert {one.status for one in self.deliver(1)} == {200}
             time.sleep(0.2)
 
+    def says_down(self, struck: float) -> bool:
+        """Whether all its processes say so of a ledger that was struck then (monotonic seconds).
+
+        Who says up has written, five seconds ago at most: until then any of them may still say up.
+        """
+        while time.monotonic() <= struck + GOOD_SECONDS:
+            if self._all_say_down():
+                return True
+        return self._all_say_down()
+
+    def _all_say_down(self) -> bool:
+        return all(self.ready().status_code == 503 for _ in range(20))
+
+    def waiting(self) -> list[int]:
+        """Processes that have ever waited for a ledger before they served."""
+        return [int(line.split()[2]) for line in self.said if "waits for its ledger" in line]
+
     def pids(self) -> list[int]:
         """The parent and its processes."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         return [self.pid, *map(int, children)]
+
+    def serves_with_all(self) -> bool:
+        """Whether each of its processes has opened the ledger and is at work."""
+        engine = create_engine(self.database_url)
+        with engine.connect() as connection:
+            signs = connection.execute(text("SELECT pid FROM heartbeat WHERE kind = 'gateway'"))
+            at_work = set(signs.scalars())
+        engine.dispose()
+        _, *processes = self.pids()
+        return len(processes) == PROCESSES and at_work.issuperset(processes)
 
 
 @contextmanager
@@ -127,7 +156,7 @@ def open_door(
     lines: list[str] = []
     with Processes(lambda name, line: lines.append(line), folder) as processes:
         child = processes.start("gateway", gateway_command(), settings)
-        door = Door(f"http://{bind}", child.process.pid, database_url, redis)
+        door = Door(f"http://{bind}", child.process.pid, database_url, redis, said=lines)
         _wait_until_ready(door)
         yield door
         assert processes.dead() is None, "the gateway has ended"
@@ -139,7 +168,7 @@ def _wait_until_ready(door: Door) -> None:
     while time.monotonic() < until:
         try:
             # The first shows that the settings are good, then the others begin.
-            if door.ready().ok and len(door.pids()) == 1 + PROCESSES:
+            if door.ready().ok and door.serves_with_all():
                 return
         except requests.RequestException:
             time.sleep(0.05)

@@ -6,18 +6,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from sync_worker.core.errors import Transient
 from sync_worker.core.ports.inbox import Closing
@@ -25,6 +27,8 @@ from sync_worker.core.values import InboxState
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import sql_ledger
+from sync_worker.ledger.sql_text import SqlText, batch
+from sync_worker.ledger.transactions import Transactions
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.commands import run_command
 from tests.factories import a_named_delivery
@@ -102,14 +106,14 @@ def test_used_up_pool_ends_as_transient_within_its_share(engine: Engine, other: 
         try:
             with ledger.transactions.write() as connection:
                 connection.execute(text("SELECT 1"))
-                is_over.wait(8)
+                is_over.wait(60)
         except Transient as error:
             failures.append(error)
 
     with ThreadPoolExecutor(9) as pool:
         for _ in range(9):
             pool.submit(hold)
-        until = time.monotonic() + 6
+        until = time.monotonic() + 30
         while len(failures) < 3 and time.monotonic() < until:
             time.sleep(0.05)
         with other.connect() as connection:
@@ -125,6 +129,39 @@ def test_server_ends_the_transaction_of_a_process_that_has_frozen(engine: Engine
             " current_setting('statement_timeout')"
         )
         assert tuple(connection.execute(text(asked)).one()) == ("15s", "1s")
+
+
+def ask_plainly(connection: Connection) -> None:
+    connection.execute(text("SELECT 1"))
+
+
+def ask_by_the_driver(connection: Connection) -> None:
+    SqlText("SELECT 1").ask(connection)
+
+
+def ask_in_a_batch(connection: Connection) -> None:
+    with batch(connection):
+        SqlText("SELECT 1").ask(connection)
+
+
+@pytest.mark.parametrize("ask", [ask_plainly, ask_by_the_driver, ask_in_a_batch])
+def test_statement_to_a_frozen_server_fails_and_its_thread_comes_free(
+    ask: Callable[[Connection], None], fresh_postgres_url: str
+) -> None:
+    """Nobody says that it takes too long; the session is not used again, whatever it still says."""
+    engine = open_engine(fresh_postgres_url, pool_size=1, silent_seconds=1.0)
+    transactions, who = Transactions(engine), SqlText("SELECT pg_backend_pid()")
+    with transactions.read() as connection:
+        frozen = who.scalar(connection)
+        os.kill(frozen, signal.SIGSTOP)
+        try:
+            with pytest.raises(SQLAlchemyError):
+                ask(connection)
+        finally:
+            os.kill(frozen, signal.SIGCONT)
+    with transactions.read() as connection:
+        assert who.scalar(connection) != frozen
+    engine.dispose()
 
 
 # -- the commands, and the task that prunes
