@@ -41,9 +41,11 @@ class UpCheck:
             return self._reason
 
     def note_failure(self, error: Exception) -> None:
-        """Somebody else's write failed: it is not up, until the next write of our own."""
-        with self._turn:
-            self._reason = _words(error)
+        """Somebody else's write failed: it is not up, until the next write of our own.
+
+        Waits for nobody: a write that is under way may hang.
+        """
+        self._reason = _words(error)
 
     def _write(self) -> str:
         change = update(up_check).where(up_check.c.id == 1).values(checked_at=ledger_now())

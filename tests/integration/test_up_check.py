@@ -26,6 +26,7 @@ from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.transactions import Transactions
 from sync_worker.ledger.up_check import UpCheck
+from sync_worker.runtime.waiting import wait_until
 from tests.commands import run_command
 from tests.factories import a_named_delivery
 from tests.unit.signed import OWN_SERVICE
@@ -75,6 +76,26 @@ def test_asking_adds_no_row_and_a_lost_row_is_no_up(engine: Engine) -> None:
         connection.execute(text("DELETE FROM up_check"))
     now[0] = 30.0
     assert "lost its row" in check.reason()
+
+
+def test_who_tells_of_a_failure_waits_for_no_write_that_hangs(postgres_url: str) -> None:
+    """Else each thread of the door that a database sends back would hang with the check."""
+    engine = open_engine(postgres_url, busy_seconds=30.0, pool_size=4)
+    upgrade(engine)
+    check = UpCheck(Transactions(engine))
+    with ThreadPoolExecutor(1) as pool, engine.connect() as other:
+        other.execute(text("LOCK TABLE up_check IN ACCESS EXCLUSIVE MODE"))
+        asked = pool.submit(check.is_up)
+        waiting = text(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'up_check'::regclass"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        assert wait_until(lambda: other.execute(waiting).scalar_one() > 0, 20.0)
+        check.note_failure(Transient("no answer"))
+        assert not asked.done()
+        other.rollback()
+        assert asked.result(30.0)
+    engine.dispose()
 
 
 # -- PostgreSQL that turns read-only
