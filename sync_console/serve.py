@@ -27,8 +27,10 @@ def main() -> int:
         # They count for nothing but as addresses.py reads them, by CONSOLE_TRUSTED_PROXIES.
         clear_untrusted_proxy_headers=False,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: _end())
+    signal.signal(signal.SIGTERM, lambda *_: _end())
+    # A shell's background jobs ignore interrupts on purpose.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: _end())
     sys.stderr.write(f"console: {parts.public_url}\n")
     sys.stderr.flush()
     try:

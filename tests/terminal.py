@@ -12,7 +12,8 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,25 @@ class Seen:
         return ESCAPES.sub("", self.raw)
 
 
+@contextmanager
+def interrupts_of_children(*, ignored: bool = False) -> Iterator[None]:
+    """What is started in here hears interrupts, as in the foreground of a shell.
+
+    The tests themselves may be a background job. ``ignored``: as a shell starts one of those.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def ignores(pid: int, number: signal.Signals) -> bool:
+    """Whether a process lets a signal pass unheard, as Linux tells of it."""
+    words = Path(f"/proc/{pid}/status").read_text().split()
+    return bool(int(words[words.index("SigIgn:") + 1], 16) & 1 << number - 1)
+
+
 def at_terminal(
     command: Sequence[str],
     folder: Path,
@@ -43,15 +63,16 @@ def at_terminal(
     """``answers``: what to do when a text appears, each once: lines to type, or a signal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=dict(environ),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
+    with interrupts_of_children():
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=dict(environ),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
     os.close(theirs)
     left, shown, until = dict(answers), "", time.monotonic() + timeout
     try:

@@ -60,12 +60,17 @@ class Processes:
         self._asked_to_stop = False
 
     def run(self) -> int:
-        """Serve until SIGTERM, SIGINT or SIGHUP; the status to end with."""
+        """Serve until SIGTERM, SIGINT or SIGHUP; the status to end with.
+
+        SIGINT and SIGHUP count only where whoever started us does not have them ignored.
+        """
         wakeup, wake = os.pipe()
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         for number in STOPPING:
-            signal.signal(number, self._ask_to_stop)
+            # `nohup`, and the background jobs of a shell: those are not to end by it.
+            if number == signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._ask_to_stop)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)  # only to be woken up
         while not self._asked_to_stop:
             self._start_missing()
@@ -110,7 +115,8 @@ class Processes:
             # Ctrl-C goes to all; the parent passes it on as SIGTERM.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
-                signal.signal(number, signal.SIG_DFL)
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
             self._serve(place, partial(self._beat, place, parent), self._has_served)
             status = 0

@@ -10,7 +10,8 @@ from types import FrameType
 
 from sync_worker.cli.main import end_at_once
 
-STATUS = 130  # 128 + SIGINT, as shells say it
+SIGNALLED = 128  # and the signal's number, as shells say it
+STATUS = SIGNALLED + signal.SIGINT  # 130
 
 
 @contextmanager
@@ -40,6 +41,16 @@ def _interrupts_call(handler: Callable[[int, FrameType | None], object]) -> Iter
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def stop_signals() -> list[signal.Signals]:
+    """What asks a command to stop that runs for long.
+
+    Not SIGINT where it is ignored: a shell's background jobs ignore interrupts on purpose.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        return [signal.SIGTERM]
+    return [signal.SIGTERM, signal.SIGINT]
 
 
 def is_interrupt(end: BaseException) -> bool:

@@ -22,7 +22,7 @@ import requests
 from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, expect
 
 from tests.console.looking import listen
-from tests.terminal import ESCAPES
+from tests.terminal import ESCAPES, interrupts_of_children
 
 COMMAND = str(Path(sys.executable).parent / "ratings-sync")
 UP_SECONDS = 150.0  # the story takes half a minute on a machine at rest
@@ -87,26 +87,21 @@ def came_in(context: BrowserContext, link: str) -> dict[str, Any]:
     return dict(context.storage_state())
 
 
-def _hear_ctrl_c() -> None:
-    """As a shell has it in the foreground; tests may run in the background, where it is ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 class _Terminal:
     """The command at a terminal of its own, which shows what it prints: without one it ends."""
 
     def __init__(self, folder: Path, environ: dict[str, str]) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
-        self.process = subprocess.Popen(
-            [COMMAND, "demo"],
-            cwd=folder,
-            env=environ,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            preexec_fn=_hear_ctrl_c,
-        )
+        with interrupts_of_children():
+            self.process = subprocess.Popen(
+                [COMMAND, "demo"],
+                cwd=folder,
+                env=environ,
+                stdin=theirs,
+                stdout=theirs,
+                stderr=theirs,
+            )
         os.close(theirs)
         self._shown, self._last, self.is_told = "", "", threading.Event()
         threading.Thread(target=self._read, daemon=True).start()

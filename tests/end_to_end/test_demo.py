@@ -20,6 +20,7 @@ from sync_sandbox.webhooks import WIX_RETRY_SECONDS
 from sync_worker.runtime.local.free_port import free_port
 from tests.end_to_end.conftest import StageMaker
 from tests.recording import END, THEMES, same_words, words_of
+from tests.terminal import interrupts_of_children
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 COMMAND = str(Path(sys.executable).parent / "ratings-sync")
@@ -193,14 +194,15 @@ def test_sandbox_and_up_work_together_as_the_readme_says(
 
 
 def start(command: list[str], folder: Path, environ: dict[str, str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    with interrupts_of_children():
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
 
 def wait_for(url: str) -> None:

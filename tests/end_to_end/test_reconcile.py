@@ -23,6 +23,7 @@ import pytest
 from sync_sandbox.stage import Rated, Stage
 from sync_sandbox.volume import Volume, load
 from tests.end_to_end.conftest import StageMaker
+from tests.terminal import interrupts_of_children
 
 COMMAND = str(Path(sys.executable).with_name("ratings-sync"))
 SMALL = Volume(each_side=200, conflicting=4, strangers=8)
@@ -109,7 +110,7 @@ def reconcile_for(stage: Stage, seconds: float | None, kill: int = signal.SIGKIL
     command = [COMMAND, "reconcile", "--yes", "--json"]
     environ = stage.everything | {"REDIS_URL": stage.redis_url}
     output = stage.folder / "reconcile.json"
-    with output.open("w") as out:
+    with output.open("w") as out, interrupts_of_children():
         child = subprocess.Popen(command, env=environ, cwd=stage.folder, stdout=out)
     until = None if seconds is None else time.monotonic() + seconds
     has_signalled = False

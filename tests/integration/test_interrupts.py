@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.terminal import ignores, interrupts_of_children
+
 PROGRAM = Path(sys.executable).with_name("ratings-sync")
 ENTRY = "sync_worker.cli.main"
 # Shares of the modules that a whole call imports: the entry's first ones, then commands and work.
@@ -37,10 +39,7 @@ def call(
     ``deaf``: started as a shell starts a background job, which ignores interrupts.
     """
     kept = {"PATH": os.environ["PATH"], "HOME": str(folder), "RATINGS_SYNC_HOME": str(folder)}
-    # The tests themselves may have been started as a background job.
-    hears = signal.SIG_IGN if deaf else signal.default_int_handler
-    before = signal.signal(signal.SIGINT, hears)
-    try:
+    with interrupts_of_children(ignored=deaf):
         process = subprocess.Popen(
             [sys.executable, "-X", "importtime", PROGRAM, *words],
             cwd=folder,
@@ -49,8 +48,6 @@ def call(
             stderr=subprocess.PIPE,
             text=True,
         )
-    finally:
-        signal.signal(signal.SIGINT, before)
     said, modules = [], -1
     with process:
         assert process.stderr is not None
@@ -96,3 +93,19 @@ def test_interrupt_at_any_moment_of_the_start_is_one_line(
 def test_background_job_that_ignores_interrupts_goes_on(ready: Path) -> None:
     whole = undisturbed(("status",), ready)
     assert call(("status",), ready, whole.modules // 2, deaf=True).status == whole.status
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_command_that_runs_for_long_ends_by_sigterm_however_it_was_started(
+    deaf: bool, tmp_path: Path
+) -> None:
+    """In the background an interrupt of the foreground is not its own; SIGTERM always is."""
+    words = ["sandbox", "--wix-port", "0", "--reviews-port", "0"]
+    with interrupts_of_children(ignored=deaf):
+        process = subprocess.Popen([PROGRAM, *words], cwd=tmp_path, stdout=subprocess.PIPE)
+    with process:
+        assert process.stdout is not None
+        assert any(b"Ctrl-C stops both" in line for line in process.stdout)
+        assert ignores(process.pid, signal.SIGINT) is deaf
+        process.terminate()
+        assert process.wait(60) == 0

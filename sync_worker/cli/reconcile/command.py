@@ -12,6 +12,7 @@ from dataclasses import replace
 import click
 from rich.console import Console
 
+from sync_worker.cli.interrupts import SIGNALLED, stop_signals
 from sync_worker.cli.options import JSON, SITE, actor
 from sync_worker.cli.output import say
 from sync_worker.cli.reconcile.show import HELD_ALREADY, Show, Stopped, Summary
@@ -101,7 +102,7 @@ def reconcile(
     if show.is_finished and not dry_run and site.state is SiteState.RECOVERY:
         _end_recovery(site)
     if show.is_stopped:
-        sys.exit(130)
+        sys.exit(SIGNALLED + show.stopped_by)
 
 
 def _count_all(show: Show, site: Site, sweep: Sweep) -> None:
@@ -280,9 +281,9 @@ def _stoppable(show: Show) -> Iterator[None]:
     def stop(number: int, frame: object) -> None:
         if show.is_stopped or show.is_asking:
             raise KeyboardInterrupt
-        show.stop()
+        show.stop(number)
 
-    before = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
+    before = {name: signal.signal(name, stop) for name in stop_signals()}
     try:
         yield
     finally:

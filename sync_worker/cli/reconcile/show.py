@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -115,7 +116,7 @@ class Show:
             disable=as_json or not console.is_terminal,
         )
         self.by_workers = Counter[str]()
-        self._stop = threading.Event()
+        self._stop, self.stopped_by = threading.Event(), 0
         self._pool = ThreadPoolExecutor(SWEEP_THREADS)
         self._task: TaskID | None = None
         self._lists: dict[Side, TaskID] = {}
@@ -166,7 +167,9 @@ class Show:
     def is_stopped(self) -> bool:
         return self._stop.is_set()
 
-    def stop(self) -> None:
+    def stop(self, number: int) -> None:
+        """``number``: of the signal that asks for it."""
+        self.stopped_by = number
         self._stop.set()
 
     @contextmanager
@@ -176,7 +179,7 @@ class Show:
         try:
             yield
         except click.Abort:
-            self.stop()
+            self.stop(signal.SIGINT)
         finally:
             self.is_asking = False
 

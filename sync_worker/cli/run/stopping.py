@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 import threading
 
+from sync_worker.cli.interrupts import stop_signals
+
 
 def stop_event() -> threading.Event:
-    """Set by SIGINT or SIGTERM."""
+    """Set by SIGTERM, and by SIGINT unless it is ignored."""
     stopped = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stopped.set())
+    for number in stop_signals():
+        signal.signal(number, lambda *_: stopped.set())
     return stopped
