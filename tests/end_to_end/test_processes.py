@@ -77,7 +77,8 @@ def test_flower_tells_how_each_delivery_ended(make_stage: StageMaker) -> None:
     stage = make_stage(PRODUCTS, flower_port=port)
     flower = f"http://127.0.0.1:{port}"
     wait_for(lambda: requests.get(flower, timeout=2).ok)
-    time.sleep(1)  # it must listen before there is something to hear
+    # It must listen before there is something to hear.
+    wait_for(lambda: "worker1@" in requests.get(f"{flower}/workers", timeout=5).text)
     ada = stage.add_person("ada@example.com", "Ada")
     wix_id = stage.rate_on_wix(ada, "beans", 80)
     assert stage.wait_until(lambda: not stage.differences() and len(stage.rated()) == 1, 20)
@@ -99,7 +100,6 @@ def test_flower_tells_how_each_delivery_ended(make_stage: StageMaker) -> None:
     ticks = {task["result"] for task in _tasks(flower) if "sync_delivery" not in task["name"]}
     assert "" not in ticks, "a tick that did nothing has a row"
     assert None not in ticks, "a tick that did nothing has a row"
-    assert "worker1@" in requests.get(f"{flower}/workers", timeout=5).text
 
 
 def _ends(flower: str, states: set[str]) -> dict[str, list[tuple[str, str]]]:

@@ -259,9 +259,13 @@ def test_update_without_a_precondition_is_never_repeated(server: RemoteServer) -
 
 
 def test_no_more_calls_are_under_way_than_the_budget_allows(server: RemoteServer) -> None:
-    pause = Event()
+    """As many as it allows, and a third one is given the time to come."""
+    has_two, pause = Event(), Event()
 
     def answer(asked: Asked) -> Reply:
+        if server.most_at_once == 2:
+            has_two.set()
+        assert has_two.wait(10)
         pause.wait(0.05)
         return Reply(body=a_row())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -72,7 +71,7 @@ def test_guardian_ends_what_a_killed_starter_left_then_frees_the_folder(tmp_path
     lock = FolderLock(tmp_path, said.append)
     lock.take()
     lock.release()
-    assert wait_until(lambda: not _lives(child), 5.0)
+    assert wait_until(lambda: not _lives(child), 30.0)
     assert said in (
         [],
         [f"waiting for the processes of an earlier `up` (pid {starter.pid}, gone) to end"],
@@ -83,14 +82,18 @@ def test_guardian_ends_what_a_killed_starter_left_then_frees_the_folder(tmp_path
 def test_guardian_kills_what_does_not_end_by_itself() -> None:
     script = guardian_module.SCRIPT.replace(str(guardian_module.TERM_SECONDS * 10), "5")
     deaf = subprocess.Popen(
-        ["/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"], start_new_session=True
+        ["/bin/sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done"],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
     )
-    time.sleep(0.3)
+    assert deaf.stdout is not None
+    assert deaf.stdout.readline() == b"deaf\n"
     shell = subprocess.Popen(
         ["/bin/sh", "-c", script], stdin=subprocess.PIPE, start_new_session=True
     )
     shell.communicate(f"{deaf.pid}\n".encode())
-    assert deaf.wait(5) == -9
+    assert deaf.wait(30) == -9
+    deaf.stdout.close()
 
 
 def test_dismissed_guardian_ends_nothing(tmp_path: Path) -> None:

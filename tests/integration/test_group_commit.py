@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +24,7 @@ from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.runtime.celery.broker import SafeTransport, waiting_at
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, embedded_redis
+from sync_worker.runtime.waiting import wait_until
 from tests.factories import a_named_delivery
 from webhook_gateway.doorbell import QUEUE, TASK, CeleryBell
 from webhook_gateway.group_commit import COMMITTERS, GroupCommit
@@ -62,7 +62,10 @@ def commit_all(group: GroupCommit, names: Sequence[str], store: Held) -> dict[st
 
     with ThreadPoolExecutor(len(names)) as pool:
         asked = {name: pool.submit(ask, name) for name in names}
-        time.sleep(0.2)  # all are there; as many groups as there are committers are in the store
+        # All are there; as many groups as there are committers are in the store.
+        assert wait_until(
+            lambda: sum(map(len, store.groups)) + group._queue.qsize() == len(names), 10.0
+        )
         store.is_open.set()
         return {name: one.result(10) for name, one in asked.items()}
 
@@ -85,13 +88,18 @@ def test_delivery_that_cannot_be_stored_takes_no_other_along() -> None:
 def test_request_that_was_answered_in_the_meantime_is_not_stored_late() -> None:
     store = Held()
     group = GroupCommit(store)
-    for number in range(COMMITTERS + 3):  # one for each committer, and three for whom there is none
-        with pytest.raises(TimeoutError):
-            group.commit([a_named_delivery(str(number), dedupe_id=None)], 0.2)
-    store.is_open.set()
-    assert [one.inbox_id for one in group.commit([a_named_delivery("99", dedupe_id=None)], 10)] == [
-        99
-    ]
+    with ThreadPoolExecutor(COMMITTERS) as pool:
+        for number in range(COMMITTERS):
+            pool.submit(group.commit, [a_named_delivery(str(number), dedupe_id=None)], 10)
+            assert wait_until(lambda: group._queue.empty(), 10.0)
+        assert wait_until(lambda: len(store.groups) == COMMITTERS, 10.0)
+        # There is no committer for these.
+        for number in range(COMMITTERS, COMMITTERS + 3):
+            with pytest.raises(TimeoutError):
+                group.commit([a_named_delivery(str(number), dedupe_id=None)], 0.05)
+        store.is_open.set()
+    last = group.commit([a_named_delivery("99", dedupe_id=None)], 10)
+    assert [one.inbox_id for one in last] == [99]
     stored = [name for names in store.groups for name in names]
     assert sorted(stored) == sorted([*map(str, range(COMMITTERS)), "99"])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 LAG_SECONDS = 1.0
@@ -13,16 +13,18 @@ Version = tuple[float, dict[str, Any] | None]
 
 
 class ReviewIndex:
-    """Each review in the versions of the last ``lag_seconds``."""
+    """Each review in the versions of the last ``lag_seconds``. ``clock``: monotonic seconds."""
 
-    def __init__(self, lag_seconds: float = LAG_SECONDS) -> None:
-        self.lag_seconds = lag_seconds
+    def __init__(
+        self, lag_seconds: float = LAG_SECONDS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.lag_seconds, self.clock = lag_seconds, clock
         self._versions: dict[str, list[Version]] = {}
         self._by_entity: dict[str, set[str]] = {}
 
     def put(self, review_id: str, review: dict[str, Any] | None) -> None:
         """A review is so from now on, or ``None``: it is gone."""
-        now = time.monotonic()
+        now = self.clock()
         versions = self._versions.setdefault(review_id, [])
         recent = [one for one in versions if one[0] > now - self.lag_seconds]
         older = versions[: len(versions) - len(recent)][-1:]
@@ -35,7 +37,7 @@ class ReviewIndex:
         ids: Iterable[str] = self._versions
         if entities is not None:
             ids = [found for name in entities for found in self._by_entity.get(name, ())]
-        until = time.monotonic() - (self.lag_seconds if lags else 0.0)
+        until = self.clock() - (self.lag_seconds if lags else 0.0)
         versions = (self._as_of(review_id, until) for review_id in ids)
         return [review for review in versions if review is not None]
 

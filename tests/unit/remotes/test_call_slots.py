@@ -75,6 +75,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 def test_no_more_calls_are_under_way_than_there_are_slots() -> None:
     told = list[int]()
     slots, turn, under_way, most = CallSlots(4, told.append), threading.Lock(), 0, 0
+    are_four = threading.Event()
 
     def call(number: int) -> None:
         nonlocal under_way, most
@@ -83,7 +84,10 @@ def test_no_more_calls_are_under_way_than_there_are_slots() -> None:
             with turn:
                 under_way += 1
                 most = max(most, under_way)
-            time.sleep(0.001)
+                if under_way == 4:
+                    are_four.set()
+            assert are_four.wait(LONG)
+            time.sleep(0.001)  # a fifth one is given the time to come
             with turn:
                 under_way -= 1
 

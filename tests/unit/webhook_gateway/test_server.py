@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from webhook_gateway.server import Limits, Server
+from sync_worker.runtime.waiting import wait_until
+from webhook_gateway.server import DoorChannel, Limits, Server
 from webhook_gateway.sockets import listen
 
 if TYPE_CHECKING:
@@ -41,6 +42,17 @@ class Served:
 
     def beat(self) -> None:
         self.beats += 1
+
+    def is_silent(self) -> bool:
+        """Whether no beat comes for many turns of its loop."""
+        before = self.beats
+        time.sleep(0.5)
+        return self.beats == before
+
+    def begun(self) -> list[DoorChannel]:
+        """Connections of which the server has a request, whole or in parts."""
+        channels = [one for one in list(self.server._map.values()) if isinstance(one, DoorChannel)]
+        return [one for one in channels if one.requests or one.request]
 
     def connect(self) -> socket.socket:
         return socket.create_connection(self.address, timeout=5)
@@ -75,10 +87,10 @@ def test_stop_answers_what_has_begun_and_hangs_up_on_the_idle(served: Served) ->
         assert served.asked.wait(5)
         asked.sendall(GET)
         arriving.sendall(POST + b"12")
-        time.sleep(0.1)
+        assert wait_until(lambda: len(served.begun()) == 3, 5.0)
         served.server.stop()
         arriving.sendall(b"34")
-        time.sleep(0.1)
+        assert wait_until(lambda: not any(one.request for one in served.begun()), 5.0)
         served.may_answer.set()
         for sock in (idle, asked, arriving):
             assert read_to_the_end(sock).startswith(b"HTTP/1.1 200")
@@ -125,13 +137,8 @@ def test_no_beat_while_no_thread_takes_the_next_request(
         assert served.asked.wait(5)
         with closing(served.connect()) as third:
             third.sendall(GET)
-            time.sleep(0.4)
+            assert wait_until(served.is_silent, 5.0)
             before = served.beats
-            time.sleep(0.3)
-            assert served.beats == before
             served.may_answer.set()
             assert third.recv(1000).startswith(b"HTTP/1.1 200")
-    until = time.monotonic() + 5
-    while served.beats == before and time.monotonic() < until:
-        time.sleep(0.05)
-    assert served.beats > before
+    assert wait_until(lambda: served.beats > before, 5.0)
