@@ -324,6 +324,7 @@ def _signal_parts() -> SignalParts:
         show_sign=lambda part: show_sign(settings.ratings_sync_home, part),
         figures=_figures(parts),
         slots=settings.slots,
+        threads=settings.threads,
         metrics_bind=settings.metrics_bind,
         metrics_token=token.get_secret_value() if token is not None else None,
         heartbeats=parts.heartbeats,

@@ -90,6 +90,16 @@ slots = Gauge(
     "Calls to remotes that this worker can have under way",
     multiprocess_mode="livesum",
 )
+threads_busy = Gauge(
+    "ratings_sync_threads_busy",
+    "Threads of this worker with a task in hand: a delivery, or work by the clock",
+    multiprocess_mode="livesum",
+)
+threads = Gauge(
+    "ratings_sync_threads",
+    "Threads of this worker; when all are busy, messages wait",
+    multiprocess_mode="livesum",
+)
 remote_calls = Counter(
     "ratings_sync_remote_calls",
     "Calls by their status or error",

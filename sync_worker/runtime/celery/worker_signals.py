@@ -48,6 +48,7 @@ class SignalParts:
     show_sign: Callable[[str], None]
     figures: Sequence[Collector]
     slots: int
+    threads: int
     metrics_bind: str
     metrics_token: str | None
     heartbeats: Signs
@@ -73,8 +74,8 @@ class WorkerSignals:
         worker_shutting_down.connect(self._stop_aside, weak=False)
         heartbeat_sent.connect(self._show_that_the_worker_lives, weak=False)
         beat_init.connect(self._watch_the_scheduler, weak=False)
-        task_prerun.connect(_bind_log, weak=False)
-        task_postrun.connect(_unbind_log, weak=False)
+        task_prerun.connect(_begin_task, weak=False)
+        task_postrun.connect(_end_task, weak=False)
 
     def sweep_soon(self) -> None:
         """Let this process sweep within a moment, if it is a worker."""
@@ -107,6 +108,7 @@ class WorkerSignals:
         if not parts.metrics_bind or parts.metrics_token is None:
             return
         metrics.slots.set(parts.slots)
+        metrics.threads.set(parts.threads)
         for figures in parts.figures:
             REGISTRY.register(figures)
         try:
@@ -142,9 +144,12 @@ class WorkerSignals:
         self._parts().show_sign("scheduler")
 
 
-def _bind_log(task_id: str, **_: Any) -> None:
+def _begin_task(task_id: str, **_: Any) -> None:
+    metrics.threads_busy.inc()
     structlog.contextvars.bind_contextvars(task_id=task_id)
 
 
-def _unbind_log(**_: Any) -> None:
+def _end_task(**_: Any) -> None:
+    """Celery tells of each end, a failure's too."""
     structlog.contextvars.clear_contextvars()
+    metrics.threads_busy.dec()
