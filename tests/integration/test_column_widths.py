@@ -17,7 +17,7 @@ from sqlalchemy import Column, String, Text, func, select
 from sync_worker.ledger.tables import metadata
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.integration.counted_bench import Bench, opened
-from tests.integration.test_hostile_values import (
+from tests.integration.hostile_records import (
     door_of,
     external_record,
     has_crossed,

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-import ssl
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from redis import Redis
 from sqlalchemy import Engine, text
 
@@ -38,6 +30,7 @@ from sync_worker.manifest.loader import load_manifest, shipped_manifest
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.commands import run_command
 from tests.integration.shipped_pace import a_shop
+from tests.integration.tls_shop import serving
 from tests.unit.signed import OWN_SERVICE, pem
 
 WOO = {
@@ -343,62 +336,7 @@ def test_list_says_first_that_nothing_was_ever_compared(well: Installation) -> N
 # -- an address of our own
 
 
-def enter(one: Installation, served: Any) -> str:
-    url: str = served.__enter__()
+def enter(one: Installation, served: AbstractContextManager[str]) -> str:
+    url = served.__enter__()
     one.undo.append(lambda: served.__exit__(None, None, None))
     return url
-
-
-@contextmanager
-def serving(folder: Path, answer: str, days: float | None = None) -> Iterator[str]:
-    """Answers everybody so, with a certificate that ends in so many days if it is to have one."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    port, scheme = listener.getsockname()[1], "http"
-    if days is not None:
-        scheme = "https"
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(a_certificate(folder, days))
-        listener = context.wrap_socket(listener, server_side=True)
-
-    def serve() -> None:
-        while True:
-            try:
-                asked, _ = listener.accept()
-            except ssl.SSLError:
-                continue
-            except OSError:
-                return
-            with asked:
-                asked.recv(4096)
-                asked.sendall(answer.encode())
-
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        yield f"{scheme}://127.0.0.1:{port}/webhooks"
-    finally:
-        listener.close()
-
-
-def a_certificate(folder: Path, days: float) -> Path:
-    """Signed by itself, with its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=30))
-        .not_valid_after(now + timedelta(days=days))
-        .sign(key, hashes.SHA256())
-    )
-    plain = serialization.NoEncryption()
-    form = serialization.PrivateFormat.PKCS8
-    file = folder / "certificate.pem"
-    file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, form, plain)
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return file
