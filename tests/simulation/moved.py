@@ -9,7 +9,7 @@ from sync_worker.core.values import (
     Person,
     Side,
 )
-from tests.simulation.chaos import NO_REVISION
+from tests.simulation.scenes import NO_REVISION
 from tests.simulation.world import CALM, LedgerMaker, Options, World
 from tests.twins.memory_ledger import memory_ledger
 

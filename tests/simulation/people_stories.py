@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from sync_worker.core.values import Side
-from tests.simulation.chaos import NO_REVISION
 from tests.simulation.oracles import broken_invariants
+from tests.simulation.scenes import NO_REVISION
 from tests.simulation.world import CALM, LedgerMaker, Options, World
 from tests.twins.memory_ledger import memory_ledger
 

@@ -14,10 +14,10 @@ from sync_worker.core.values import (
 )
 from sync_worker.ledger.administration.admin import ledger_admin
 from tests.simulation.ablations import without
-from tests.simulation.chaos import LATE_CREATE
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.platform_worlds import W, a_world, creates
 from tests.simulation.scenarios import changes, ending_of, moderates, rates
+from tests.simulation.scenes import LATE_CREATE
 from tests.simulation.test_policies import held_reasons
 from tests.simulation.world import LedgerMaker, World
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from sync_worker.core.values import Policy, RecordState
-from tests.simulation.chaos import NO_REVISION
 from tests.simulation.moderated import (
     PENDING,
     PUBLISHED,
@@ -21,6 +20,7 @@ from tests.simulation.moderated import (
 )
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, rates
+from tests.simulation.scenes import NO_REVISION
 from tests.simulation.world import World
 from tests.twins.memory_ledger import memory_ledger
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.chaos import SCENES, WITHOUT_SWEEPS, run_seed, sql_ledger
+from tests.simulation.chaos import run_seed, sql_ledger
+from tests.simulation.scenes import SCENES, WITHOUT_SWEEPS
 
 # For each scene; the further ones run in `make test-all`.
 FIRST, FURTHER = range(11), range(11, 33)

@@ -8,9 +8,9 @@ import pytest
 
 from sync_worker.core.values import Side
 from tests.simulation.ablations import without
-from tests.simulation.chaos import SCENES
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import ending_of, rates
+from tests.simulation.scenes import SCENES
 from tests.simulation.world import CALM, STORM, Faults, LedgerMaker, Options, World
 from tests.twins.memory_ledger import memory_ledger
 

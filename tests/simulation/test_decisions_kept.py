@@ -8,9 +8,10 @@ from decimal import Decimal
 import pytest
 
 from tests.simulation.ablations import without
-from tests.simulation.chaos import SCENES, run_seed, sql_ledger
+from tests.simulation.chaos import run_seed, sql_ledger
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import E, W, changes, deletes, ending_of, rates
+from tests.simulation.scenes import SCENES
 from tests.simulation.steps import in_two_parts
 from tests.simulation.test_decisions import ANNA, BERT, decisions, lines_by, newest_line, stars
 from tests.simulation.world import CALM, Options, World

@@ -20,9 +20,10 @@ from sync_worker.core.values import (
 from sync_worker.ledger.administration.admin import ledger_admin
 from sync_worker.ledger.console.held_filter import HeldFilter
 from tests.simulation.ablations import without
-from tests.simulation.chaos import NO_REVISION, sql_ledger
+from tests.simulation.chaos import sql_ledger
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, deletes, rates
+from tests.simulation.scenes import NO_REVISION
 from tests.simulation.test_policies import held_reasons
 from tests.simulation.world import CALM, LedgerMaker, Options, World
 from tests.twins.memory_ledger import memory_ledger

@@ -19,9 +19,10 @@ from sync_worker.core.values import (
     Side,
 )
 from sync_worker.engine.holds.looking_again import MAX_LOOKS
-from tests.simulation.chaos import LATE_CREATE, LEDGERS
+from tests.simulation.chaos import LEDGERS
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, ending_of, rates
+from tests.simulation.scenes import LATE_CREATE
 from tests.simulation.test_decisions import ANNA, decisions
 from tests.simulation.world import CALM, LedgerMaker, Options, World
 from tests.twins.memory_remote import MemoryRemote

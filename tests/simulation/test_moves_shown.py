@@ -12,7 +12,6 @@ import pytest
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import Link, Person, Policy, Side, Slot
 from tests.simulation.ablations import without
-from tests.simulation.chaos import NO_REVISION
 from tests.simulation.moved import (
     WAYS,
     a_world,
@@ -23,6 +22,7 @@ from tests.simulation.moved import (
     puts_under,
 )
 from tests.simulation.oracles import broken_invariants
+from tests.simulation.scenes import NO_REVISION
 from tests.simulation.world import CALM, LedgerMaker, Options, World
 from tests.twins.memory_ledger import MemoryLedger, memory_ledger
 from tests.twins.memory_remote import MemoryRemote

@@ -9,10 +9,10 @@ import pytest
 
 from sync_worker.core.values import Policy
 from tests.simulation.ablations import without
-from tests.simulation.chaos import PICTURED
 from tests.simulation.moderated import E, W
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, deletes
+from tests.simulation.scenes import PICTURED
 from tests.simulation.test_ablation import work_until
 from tests.simulation.world import CALM, LedgerMaker, World
 from tests.twins.memory_ledger import memory_ledger

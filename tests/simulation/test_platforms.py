@@ -6,9 +6,9 @@ from dataclasses import replace
 from decimal import Decimal
 
 from tests.simulation.ablations import without
-from tests.simulation.chaos import NO_REVISION
 from tests.simulation.platform_worlds import E, W, a_world, creates
 from tests.simulation.scenarios import changes, deletes, ending_of, rates
+from tests.simulation.scenes import NO_REVISION
 from tests.simulation.test_policies import held_reasons
 from tests.simulation.world import LedgerMaker
 from tests.simulation.world.stepping import Crash

@@ -15,10 +15,10 @@ from sync_worker.core.values import (
     UnknownEntity,
 )
 from tests.simulation.ablations import without
-from tests.simulation.chaos import NO_REVISION
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.platform_worlds import E, a_world
 from tests.simulation.scenarios import deletes, ending_of, rates
+from tests.simulation.scenes import NO_REVISION
 from tests.simulation.test_policies import held_reasons
 from tests.simulation.world import CALM, LedgerMaker, Options, World
 from tests.twins.memory_ledger import memory_ledger

@@ -11,9 +11,9 @@ import pytest
 from sync_worker.core.values import Policy, Side
 from sync_worker.core.values.texts import REPLY, TextRule
 from tests.simulation.ablations import without
-from tests.simulation.chaos import NO_REVISION
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, deletes
+from tests.simulation.scenes import NO_REVISION
 from tests.simulation.test_policies import held_reasons
 from tests.simulation.test_words import lost, rate, say
 from tests.simulation.world import CALM, SAID, Faults, LedgerMaker, Options, World

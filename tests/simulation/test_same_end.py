@@ -9,9 +9,9 @@ import pytest
 
 from sync_worker.core.ports.remote import Capabilities
 from tests.simulation.ablations import without
-from tests.simulation.chaos import NO_REVISION
 from tests.simulation.histories import a_history
 from tests.simulation.oracles.same_end import Act, ends_differently
+from tests.simulation.scenes import NO_REVISION
 from tests.simulation.world import CALM, Options, World
 from tests.twins.memory_system import REVIEWS_CAPABILITIES
 

@@ -10,7 +10,7 @@ import pytest
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import Policy, RecordState
 from tests.simulation.ablations import without
-from tests.simulation.chaos import NO_REVISION, sql_ledger
+from tests.simulation.chaos import sql_ledger
 from tests.simulation.moderated import (
     KEEPS,
     PENDING,
@@ -25,6 +25,7 @@ from tests.simulation.moderated import (
 )
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import Story, changes, deletes, moderates, rates
+from tests.simulation.scenes import NO_REVISION
 from tests.simulation.test_words import a_world, both_show, rate, say
 from tests.simulation.world import CALM, Options, World
 from tests.twins.memory_ledger import memory_ledger

@@ -14,9 +14,10 @@ from sync_worker.core.values import HistoryEntry, Policy, Side, SiteState, WixKi
 from sync_worker.core.values.texts import BODY, TITLE
 from sync_worker.ledger.administration.admin import ledger_admin
 from tests.simulation.ablations import without
-from tests.simulation.chaos import NO_REVISION, run_seed, sql_ledger
+from tests.simulation.chaos import run_seed, sql_ledger
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, deletes, rates
+from tests.simulation.scenes import NO_REVISION
 from tests.simulation.test_policies import held_reasons
 from tests.simulation.world import CALM, SAID, SAID_IN_SHOP, Faults, LedgerMaker, Options, World
 from tests.twins.memory_ledger import memory_ledger

@@ -12,8 +12,9 @@ from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import Policy, RecordState, Side
 from sync_worker.core.values.texts import BODY, REPLY, TITLE, TextRule
 from tests.simulation.ablations import without
-from tests.simulation.chaos import NO_REVISION, sql_ledger
+from tests.simulation.chaos import sql_ledger
 from tests.simulation.scenarios import changes, deletes
+from tests.simulation.scenes import NO_REVISION
 from tests.simulation.test_policies import held_reasons
 from tests.simulation.test_words import (
     LONG,
