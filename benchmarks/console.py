@@ -235,20 +235,6 @@ def section(figures: Figures, size: Size) -> Section:
     share = statistics.median(
         beside / alone for alone, beside in zip(figures.alone, figures.beside, strict=True)
     )
-    rows = [
-        (
-            page.name,
-            page.path,
-            f"{page.milliseconds:.0f} ms",
-            f"{page.longest:.0f} ms",
-            str(page.statements),
-        )
-        for page in figures.pages
-    ]
-    plans = [
-        Table((f"the slowest statement of: {name}",), [(line,) for line in plan[:PLAN_LINES]])
-        for name, plan in figures.plans.items()
-    ]
     return Section(
         "console",
         "The pages of the console, and its users beside the gateway",
@@ -267,17 +253,7 @@ def section(figures: Figures, size: Size) -> Section:
             ),
             at_least("gateway beside three busy users", PROMISED_SHARE, share, "× alone"),
         ],
-        [
-            Table(("page", "address", "median", "longest", "statements"), rows),
-            Table(
-                ("webhooks a second, alone", "beside users"),
-                [
-                    (f"{alone:,.0f}", f"{beside:,.0f}")
-                    for alone, beside in zip(figures.alone, figures.beside, strict=True)
-                ],
-            ),
-            *plans,
-        ],
+        _tables(figures),
         [
             Bars(
                 "console",
@@ -289,3 +265,30 @@ def section(figures: Figures, size: Size) -> Section:
         ],
         figures=asdict(figures),
     )
+
+
+def _tables(figures: Figures) -> list[Table]:
+    """Of every page, of the gateway alone and beside users, and of the slowest statements."""
+    pages = [
+        (
+            page.name,
+            page.path,
+            f"{page.milliseconds:.0f} ms",
+            f"{page.longest:.0f} ms",
+            str(page.statements),
+        )
+        for page in figures.pages
+    ]
+    beside = [
+        (f"{alone:,.0f}", f"{beside:,.0f}")
+        for alone, beside in zip(figures.alone, figures.beside, strict=True)
+    ]
+    plans = [
+        Table((f"the slowest statement of: {name}",), [(line,) for line in plan[:PLAN_LINES]])
+        for name, plan in figures.plans.items()
+    ]
+    return [
+        Table(("page", "address", "median", "longest", "statements"), pages),
+        Table(("webhooks a second, alone", "beside users"), beside),
+        *plans,
+    ]

@@ -7,27 +7,61 @@ from collections.abc import Mapping
 from benchmarks.console_fill import Filling
 
 BIG = 1  # the largest shop, which one of ten ratings belongs to
+SMALL = 2
+PERSON = "p77@example.com"
+HELD = {
+    "of a site": f"site={BIG}",
+    "of a small site": f"site={SMALL}",
+    "from Wix": "side=wix",
+    "over 7 days old": "age=7",
+    "of an e-mail address": f"person={PERSON}",
+    "of an address that waits": "person=new9%40example.com",
+    "of a contact": "person=c100",
+    "of a product": "product=sku-17",
+    "of a product that waits": "product=new-7",
+    "of a title": "product=Tea+pot+17",
+    "of a person and site": f"person={PERSON}&site={BIG}",
+    "of a product and site": f"product=new-7&site={BIG}",
+}
+AUDIT = {
+    "": "",
+    "of a person": "actor=sam",
+    "of nobody": "actor=nobody",
+    "of a kind": "what=site.pause",
+    "of a site": f"site={BIG}",
+    "of a person, kind and site": f"actor=sam&what=site.pause&site={BIG}",
+}
 
 
 def pages_of_operator(of: Filling) -> Mapping[str, str]:
     """By what they show: the address. All pages of the menu, with each filter."""
-    rating, held = of.links // 2 + 1, 11 * (of.held // 2 + 1)
-    person, shop = "p77@example.com", 2
-    held_pages = {
-        "of a site": f"site={BIG}",
-        "of a small site": f"site={shop}",
-        "from Wix": "side=wix",
-        "over 7 days old": "age=7",
-        "of an e-mail address": f"person={person}",
-        "of an address that waits": "person=new9%40example.com",
-        "of a contact": "person=c100",
-        "of a product": "product=sku-17",
-        "of a product that waits": "product=new-7",
-        "of a title": "product=Tea+pot+17",
-        "of a person and site": f"person={person}&site={BIG}",
-        "of a product and site": f"product=new-7&site={BIG}",
+    pages = {"overview": "/", "held": "/held", "on its way": "/waiting", "ratings": "/ratings"}
+    pages |= _asked("held", "/held", HELD)
+    pages |= {
+        "held for a reason": "/held/unknown_entity",
+        "held for a reason, a site": f"/held/unknown_entity?site={BIG}",
+        "held for a reason, looked ahead": "/held/unknown_entity?preview=1",
+        "held for a reason, of a person": f"/held/fight?person={PERSON}",
+        "a held one of a rating": f"/held/{11 * (2 * (of.held // 4))}",
+        "a held one of none": f"/held/{11 * (2 * (of.held // 4) + 1)}",
+        "on its way, of a site": f"/waiting?site={BIG}",
+        "a rating": f"/ratings/{of.links // 2 + 1}",
+        "a rating that something is held of": f"/ratings/{1 + (2 * 7919) % of.links}",
     }
-    search = {
+    pages |= _asked("ratings:", "/ratings", _searches(of))
+    pages |= _asked("activity", "/activity", _activity(of))
+    pages |= _asked("sites", "/sites", _lists_of_sites(of))
+    for name, number in (("the largest site", BIG), ("a small site", SMALL)):
+        pages[name] = f"/sites/{number}"
+        for part in ("maps", "policies", "account", "compare", "onboarding"):
+            pages[f"{name}, {part}"] = f"/sites/{number}/{part}"
+    pages |= {"compare": "/compare", "machines": "/machines", "users": "/users"}
+    return pages | _asked("audit", "/audit", AUDIT)
+
+
+def _searches(of: Filling) -> Mapping[str, str]:
+    rating, held = of.links // 2 + 1, 11 * (of.held // 2 + 1)
+    return {
         "an e-mail address": "q=p77%40example.com",
         "a name": "q=Hanna",
         "a whole name": "q=Hanna+Muster77",
@@ -56,10 +90,13 @@ def pages_of_operator(of: Filling) -> Mapping[str, str]:
         "changed in 30 days": "since=30d",
         "further on": f"state=in_step&after={of.links // 2}",
     }
-    activity = {
+
+
+def _activity(of: Filling) -> Mapping[str, str]:
+    return {
         "": "",
         "of a site": f"site={BIG}",
-        "of a small site": f"site={shop}",
+        "of a small site": f"site={SMALL}",
         "of a person": "actor=sam",
         "of nobody": "actor=nobody",
         "written": "kind=writes",
@@ -70,6 +107,9 @@ def pages_of_operator(of: Filling) -> Mapping[str, str]:
         "in an hour": "since=1h",
         "further on": f"after={of.links // 2}",
     }
+
+
+def _lists_of_sites(of: Filling) -> Mapping[str, str]:
     sites = {
         "": "",
         "active": "state=active",
@@ -81,37 +121,7 @@ def pages_of_operator(of: Filling) -> Mapping[str, str]:
         "further on": f"after=1.{of.sites // 2}",
     }
     troubles = ("paused", "refused", "never_compared", "work_fails", "no_account")
-    sites |= {trouble: f"trouble={trouble}" for trouble in troubles}
-    audit = {
-        "": "",
-        "of a person": "actor=sam",
-        "of nobody": "actor=nobody",
-        "of a kind": "what=site.pause",
-        "of a site": f"site={BIG}",
-        "of a person, kind and site": f"actor=sam&what=site.pause&site={BIG}",
-    }
-    pages = {"overview": "/", "held": "/held", "on its way": "/waiting", "ratings": "/ratings"}
-    pages |= _asked("held", "/held", held_pages)
-    pages |= {
-        "held for a reason": "/held/unknown_entity",
-        "held for a reason, a site": f"/held/unknown_entity?site={BIG}",
-        "held for a reason, looked ahead": "/held/unknown_entity?preview=1",
-        "held for a reason, of a person": f"/held/fight?person={person}",
-        "a held one of a rating": f"/held/{11 * (2 * (of.held // 4))}",
-        "a held one of none": f"/held/{11 * (2 * (of.held // 4) + 1)}",
-        "on its way, of a site": f"/waiting?site={BIG}",
-        "a rating": f"/ratings/{rating}",
-        "a rating that something is held of": f"/ratings/{1 + (2 * 7919) % of.links}",
-    }
-    pages |= _asked("ratings:", "/ratings", search)
-    pages |= _asked("activity", "/activity", activity)
-    pages |= _asked("sites", "/sites", sites)
-    for name, number in (("the largest site", BIG), ("a small site", shop)):
-        pages[name] = f"/sites/{number}"
-        for part in ("maps", "policies", "account", "compare", "onboarding"):
-            pages[f"{name}, {part}"] = f"/sites/{number}/{part}"
-    pages |= {"compare": "/compare", "machines": "/machines", "users": "/users"}
-    return pages | _asked("audit", "/audit", audit)
+    return sites | {trouble: f"trouble={trouble}" for trouble in troubles}
 
 
 def pages_of_owner() -> Mapping[str, str]:
