@@ -153,45 +153,16 @@ def test_site_changes_to_reviews_and_back_and_loses_nothing(story: Story) -> Non
     ratings = [rate(story, "ada@example.com", 80), rate(story, "bob@example.com", 40)]
     eve = rate(story, "eve@example.com", 20)
     story.good("reconcile", "--yes")
-    assert story.outside() == [
-        ("ada@example.com", "4"),
-        ("bob@example.com", "2"),
-        ("eve@example.com", "1"),
-    ]
-
-    # What its author has deleted is not brought back: the delete crosses before anything changes.
-    story.box.wix.delete_rating(eve["id"], MEMBER)
-    waiting = story.store("wix.ratings.v1.rating", Change.DELETE, eve["id"], 0)
-    refused = story.run("site", "set", "--wix-api", "reviews", "--yes")
-    assert refused.returncode == 1
-    assert "1 deletes on Wix have not crossed yet" in refused.stderr
-    assert (story.site.wix_api, story.site.state) == ("ratings", SiteState.ACTIVE)
-    story.process(waiting)
-    assert story.outside() == [("ada@example.com", "4"), ("bob@example.com", "2")]
-    cat = review(story, "cat@example.com", 5)
-    before = story.writes()
-
-    # It says first what it will do, and asks; nobody is here to answer.
-    asked = story.run("site", "set", "--wix-api", "reviews")
-    assert asked.returncode == 1
-    assert "2 links are set aside with their ids" in asked.stdout
-    assert story.site.wix_api == "ratings"
-    done = story.good("site", "set", "--wix-api", "reviews", "--yes")
-    assert "2 links set aside, 0 brought back" in done
-    assert "overall (1..5 step 1)" in done
-    assert (story.site.state, story.writes()) == (SiteState.RECOVERY, before)
-
-    # A webhook of the old kind ends for all to see; its rating is gone on Wix, and stays outside.
-    story.box.wix.delete_rating(ratings[1]["id"], MEMBER)
-    before = story.writes()
-    outcome = story.hear("wix.ratings.v1.rating", Change.DELETE, ratings[1]["id"], 1)
-    assert str(outcome) == "done other_wix_api"
-    # Nothing sweeps by itself.
-    assert not story.wiring.sweeps.runs.is_due(story.site.id, RunKind.SWEEP, -1.0)
-    assert story.wiring.sweeps.nightly().work() is False
-    assert story.writes() == before
+    ada, bob, cat = ("ada@example.com", "4"), ("bob@example.com", "2"), ("cat@example.com", "5")
+    assert story.outside() == [ada, bob, ("eve@example.com", "1")]
+    delete_crosses_before_anything_changes(story, eve["id"])
+    assert story.outside() == [ada, bob]
+    of_cat = review(story, "cat@example.com", 5)
+    plan_is_told_and_carried_out_once_said_yes_to(story)
+    webhook_of_the_old_kind_ends_for_all_to_see(story, ratings[1]["id"])
 
     # The plan shows what the baseline writes; said yes to, it does that and the site goes on.
+    before = story.writes()
     plan = story.good("reconcile", "--dry-run")
     assert "create on wix" in plan
     assert "delete" not in plan
@@ -201,7 +172,7 @@ def test_site_changes_to_reviews_and_back_and_loses_nothing(story: Story) -> Non
     assert [email[:3] for email, _ in story.outside()] == ["ada", "bob", "cat"]
     reviews = story.box.wix.reviews.by_id.values()
     assert sorted(one["content"]["rating"] for one in reviews) == [2, 4, 5]
-    assert cat["id"] in story.box.wix.reviews.by_id
+    assert of_cat["id"] in story.box.wix.reviews.by_id
 
     # Back: links and their bases are as they were, and no first look deletes anything.
     reviews_there = dict(story.box.wix.reviews.by_id)
@@ -210,17 +181,48 @@ def test_site_changes_to_reviews_and_back_and_loses_nothing(story: Story) -> Non
     story.good("reconcile", "--yes")
     assert story.site.state is SiteState.ACTIVE
     assert story.box.wix.reviews.by_id == reviews_there
-    assert story.outside() == [
-        ("ada@example.com", "4"),
-        ("bob@example.com", "2"),
-        ("cat@example.com", "5"),
-    ]
+    assert story.outside() == [ada, bob, cat]
     values = {one["id"]: one["value"] for one in story.box.wix.ratings.values()}
     assert values.pop(ratings[0]["id"]) == 80
     assert list(values.values()) == [100], "what came meanwhile is brought over"
     # What is twice not listed is gone on Wix: it was deleted there meanwhile.
     story.good("reconcile", "--yes")
-    assert story.outside() == [("ada@example.com", "4"), ("cat@example.com", "5")]
+    assert story.outside() == [ada, cat]
+
+
+def delete_crosses_before_anything_changes(story: Story, rating_id: str) -> None:
+    """What its author has deleted is not brought back."""
+    story.box.wix.delete_rating(rating_id, MEMBER)
+    waiting = story.store("wix.ratings.v1.rating", Change.DELETE, rating_id, 0)
+    refused = story.run("site", "set", "--wix-api", "reviews", "--yes")
+    assert refused.returncode == 1
+    assert "1 deletes on Wix have not crossed yet" in refused.stderr
+    assert (story.site.wix_api, story.site.state) == ("ratings", SiteState.ACTIVE)
+    story.process(waiting)
+
+
+def plan_is_told_and_carried_out_once_said_yes_to(story: Story) -> None:
+    """It says first what it will do, and asks; nobody is here to answer."""
+    before = story.writes()
+    asked = story.run("site", "set", "--wix-api", "reviews")
+    assert asked.returncode == 1
+    assert "2 links are set aside with their ids" in asked.stdout
+    assert story.site.wix_api == "ratings"
+    done = story.good("site", "set", "--wix-api", "reviews", "--yes")
+    assert "2 links set aside, 0 brought back" in done
+    assert "overall (1..5 step 1)" in done
+    assert (story.site.state, story.writes()) == (SiteState.RECOVERY, before)
+
+
+def webhook_of_the_old_kind_ends_for_all_to_see(story: Story, rating_id: str) -> None:
+    """Its rating is gone on Wix, and stays outside; nothing sweeps by itself."""
+    story.box.wix.delete_rating(rating_id, MEMBER)
+    before = story.writes()
+    outcome = story.hear("wix.ratings.v1.rating", Change.DELETE, rating_id, 1)
+    assert str(outcome) == "done other_wix_api"
+    assert not story.wiring.sweeps.runs.is_due(story.site.id, RunKind.SWEEP, -1.0)
+    assert story.wiring.sweeps.nightly().work() is False
+    assert story.writes() == before
 
 
 @pytest.mark.parametrize("is_compared", [False, True])
