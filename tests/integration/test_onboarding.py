@@ -127,7 +127,9 @@ def test_step_may_be_skipped_with_a_reason_and_done_again(shop: Shop) -> None:
     onboarding.go_on(shop.site, ME, (Step.WEBHOOKS,))
     progress = onboarding.skip(shop.site, Step.PAIRS, "mapped later", ME)
     assert progress.line(Step.PAIRS).words == "mapped later"
-    assert onboarding.go_on(shop.site, ME).following.step is Step.SCALE  # type: ignore[union-attr]
+    following = onboarding.go_on(shop.site, ME).following
+    assert following is not None
+    assert following.step is Step.SCALE
     progress = onboarding.again(shop.site, Step.CATALOGUES, ME)
     assert progress.following is not None
     assert progress.following.step is Step.CATALOGUES

@@ -65,10 +65,10 @@ def rules(folder: Path) -> list[str]:
 @pytest.fixture
 def url(redis: Redis, redis_server: EmbeddedRedis, tmp_path: Path) -> Iterator[str]:
     _, name, *rights = rules(tmp_path)
-    redis.execute_command("ACL", "SETUSER", name, "reset", *rights)  # type: ignore[no-untyped-call]
+    redis.execute_command("ACL", "SETUSER", name, "reset", *rights)  # type: ignore[no-untyped-call]  # redis ships no type for it
     address = redis_server.url.rpartition("@")[2]
     yield f"redis://{name}:secret@{address}"
-    redis.execute_command("ACL", "DELUSER", name)  # type: ignore[no-untyped-call]
+    redis.execute_command("ACL", "DELUSER", name)  # type: ignore[no-untyped-call]  # redis ships no type for it
 
 
 def test_our_parts_work_with_these_rights(url: str) -> None:

@@ -17,6 +17,7 @@ from sync_worker.ledger.accounts.audit import SqlAudit
 from sync_worker.ledger.accounts.sealing import new_key, public_of
 from sync_worker.runtime.celery.asking import WorkersAsked
 from sync_worker.runtime.celery.broker import is_readable
+from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.services.access.who import Role
 from tests.integration.console.ground import FORM, TOKEN, Browser, Ground, ground_over
 from tests.unit.manifest.test_settings import SMALL, written
@@ -245,9 +246,8 @@ def test_shop_of_the_environment_is_told_as_such(ground: Ground) -> None:
     assert 'name="set.' not in page
 
 
-def test_workers_are_asked_over_redis(redis: Redis, redis_server: object) -> None:
-    url = redis_server.url  # type: ignore[attr-defined]
-    WorkersAsked(lambda: url, "here:").probe("abc", "grace")
+def test_workers_are_asked_over_redis(redis: Redis, redis_server: EmbeddedRedis) -> None:
+    WorkersAsked(lambda: redis_server.url, "here:").probe("abc", "grace")
     (message,) = redis.lrange("here:maint", 0, -1)
     assert is_readable(json.loads(message))
     assert json.loads(message)["headers"]["task"] == "sync_worker.tasks.probe_account"

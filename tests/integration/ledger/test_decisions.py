@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -30,15 +31,15 @@ def on_file(ground: Ground, *lines: HistoryEntry, end: Closing | None = None) ->
     return run.lease.link_id
 
 
-def a_line(what: HistoryKind = HistoryKind.UPDATE, **more: object) -> HistoryEntry:
-    values = {
+def a_line(what: HistoryKind = HistoryKind.UPDATE, **more: Any) -> HistoryEntry:
+    values: dict[str, Any] = {
         "attribute": "overall",
         "before": Decimal(20),
         "after": Decimal(80),
         "intent_id": "i-1",
         "inbox_id": 1,
     }
-    return HistoryEntry(what, Side.WIX, **{**values, **more})  # type: ignore[arg-type]
+    return HistoryEntry(what, Side.WIX, **{**values, **more})
 
 
 class TestRatings:

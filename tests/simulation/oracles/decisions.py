@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
+from sync_worker.core.plan import Field
 from sync_worker.core.values import EntityRef, HistoryEntry, HistoryKind, InboxState, Person, Side
 from sync_worker.core.values.decisions import Asked
 from tests.simulation.oracles.reading import (
@@ -58,7 +59,7 @@ def decided_values_lost(shop: Shop) -> Iterator[str]:
 
 
 def lost_of(
-    shop: Shop, act: DecidedAct, person: Person, where: tuple[EntityRef, EntityRef, object]
+    shop: Shop, act: DecidedAct, person: Person, where: tuple[EntityRef, EntityRef, Set[str]]
 ) -> Iterator[str]:
     wix_ref, external_ref, behind = where
     decision = act.decision
@@ -71,17 +72,11 @@ def lost_of(
         if was_edited_since(shop, act, person, (wix_ref, external_ref), field):
             continue
         wix = shown(shop, Side.WIX, wix_ref, person, name_on(field, Side.WIX))
-        external = shown(
-            shop,
-            Side.EXTERNAL,
-            external_ref,
-            person,
-            name_on(field, Side.EXTERNAL),
-            behind,  # type: ignore[arg-type]
-        )
+        outside = name_on(field, Side.EXTERNAL)
+        external = shown(shop, Side.EXTERNAL, external_ref, person, outside, behind)
         now = wix if decision.side is Side.WIX else external
         wanted = decision.values[name]
-        if now is None or not field.is_alike(decision.side, wanted, now):  # type: ignore[arg-type]
+        if now is None or not is_alike(field, decision.side, wanted, now):
             yield f"D2 #{act.number} made {name} {wanted} on {decision.side}, and {now} stands"
         elif not agree(field, wix, external):
             yield f"D2 #{act.number} made {name} {wanted}, and the sides differ"
@@ -143,12 +138,17 @@ def is_known_to(shop: Shop, act: DecidedAct, line: HistoryEntry) -> bool:
     wanted = decision.values.get(line.attribute)
     if is_same(field, side, seen.on(side), line.before) or wanted is None:
         return True
-    return side is decision.side and bool(field.is_alike(side, wanted, line.before))  # type: ignore[arg-type]
+    return side is decision.side and is_alike(field, side, wanted, line.before)
 
 
-def is_same(field: AnyField, side: Side, seen: object, now: object) -> bool:
+def is_same(field: Field, side: Side, seen: object, now: object) -> bool:
     """To the digit; words in normal form."""
-    return bool(field.is_unchanged(side, seen, now))  # type: ignore[arg-type]
+    return field.is_unchanged(side, seen, now)
+
+
+def is_alike(field: Field, side: Side, wanted: object, now: object) -> bool:
+    """In one class; words in normal form."""
+    return field.is_alike(side, wanted, now)
 
 
 def field_of(shop: Shop, attribute: str) -> AnyField | None:
