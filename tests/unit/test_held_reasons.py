@@ -27,13 +27,18 @@ from sync_worker.core.values import SiteState
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "held.md").read_text(encoding="utf-8")
 SAID_BY = {"Held", "Hold"}  # the first argument is the reason
+# What a file has that gives a reason: the others need no parsing.
+GIVES = re.compile(r"\b(Held|Hold|by_rule|Permanent|Closing)\(|\.held\b")
 
 
 def reasons_in(path: Path) -> Iterator[str]:
     """Reasons written out: Held("…"), Hold("…"), Permanent(…, reason="…"), Closing(HELD, "…"),
     x.held = "…".
     """
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    if not GIVES.search(text):
+        return
+    tree = ast.parse(text)
     constants = {
         target.id: str(ast.literal_eval(node.value))
         for node in tree.body
