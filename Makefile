@@ -10,6 +10,9 @@ CHECK_PYTHON = @"$(PYTHON)" -c "" > /dev/null 2>&1 \
 	"$(PYTHON)" -c '$(SUITS)'
 # Where all tests are that need the machine to themselves: to collect the others takes longer than some of these.
 OF_PROCESSES = tests/chaos tests/end_to_end
+# And where all tests are that test-all runs: by their mark, or by who gives it to them.
+GIVES_FULL = mark\.full|in_two_parts|shipped_pace
+OF_TEST_ALL = $$(grep -rlE "$(GIVES_FULL)" --include="test_*.py" tests)
 # Each process of the tests would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -34,7 +37,7 @@ test: $(VENV)/.for-tests
 
 # What `make test` leaves out: more seeds, more processes killed, every platform, the quick benchmarks.
 test-all: $(VENV)/.for-tests
-	$(BIN)/pytest -n auto --dist worksteal -m "full and not long and not alone"; failed=$$?; \
+	$(BIN)/pytest -n auto --dist worksteal -m "full and not long and not alone" $(OF_TEST_ALL); failed=$$?; \
 	$(BIN)/pytest -n 2 --dist loadfile -m "full and alone and not long" $(OF_PROCESSES) && exit $$failed
 
 # The tests of one server, against the one that is installed here (test-all's own servers come from wheels).

@@ -60,6 +60,24 @@ def test_python_that_is_not_there_is_told(tmp_path: Path) -> None:
     )
 
 
+def test_files_that_make_looks_in_have_all_tests_of_test_all() -> None:
+    """Also those whose mark comes from a module that several of them import."""
+    (pattern,) = re.findall(r"(?m)^GIVES_FULL = (.+)$", (ROOT / "Makefile").read_text())
+    texts = {path: path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")}
+    tests = {path: text for path, text in texts.items() if path.name.startswith("test_")}
+    mark = f"mark.{'full'}"
+    givers = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in texts.keys() - tests.keys()
+        if mark in texts[path]
+    ]
+    marked = re.compile(rf"{re.escape(mark)}|from ({'|'.join(givers)}) import")
+    wanted = {path for path, text in tests.items() if marked.search(text)}
+    found = {path for path, text in tests.items() if re.search(pattern, text)}
+    assert len(wanted) > 50
+    assert wanted - found == set()
+
+
 def test_folders_that_make_looks_in_have_all_tests_that_run_alone() -> None:
     (line,) = re.findall(r"(?m)^OF_PROCESSES = (.+)$", (ROOT / "Makefile").read_text())
     marked = [
