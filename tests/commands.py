@@ -41,15 +41,22 @@ _FORKED.set_forkserver_preload(["pytest", *COMMANDS])
 
 
 def run_command(
-    words: Sequence[str], folder: Path, environ: Mapping[str, str], timeout: float = 60
+    words: Sequence[str],
+    folder: Path,
+    environ: Mapping[str, str],
+    timeout: float = 60,
+    typed: str = "",
 ) -> subprocess.CompletedProcess[str]:
-    """What the command printed and its status; ``environ`` is its whole environment.
+    """What the command printed and its status; ``environ`` is its whole environment, and ``typed``
+    what stands in its standard input.
 
     Raises TimeoutExpired.
     """
-    with tempfile.TemporaryDirectory(prefix="command-") as outputs:
-        out, err = Path(outputs) / "out", Path(outputs) / "err"
-        process = _FORKED.Process(target=_run, args=(list(words), folder, dict(environ), out, err))
+    with tempfile.TemporaryDirectory(prefix="command-") as streams:
+        into, out, err = (Path(streams) / name for name in ("in", "out", "err"))
+        into.write_text(typed)
+        files = (into, out, err)
+        process = _FORKED.Process(target=_run, args=(list(words), folder, dict(environ), files))
         process.start()
         process.join(timeout)
         if process.exitcode is None:
@@ -62,15 +69,17 @@ def run_command(
 
 
 def _run(
-    words: Sequence[str], folder: Path, environ: Mapping[str, str], out: Path, err: Path
+    words: Sequence[str], folder: Path, environ: Mapping[str, str], files: tuple[Path, Path, Path]
 ) -> None:
     # A pass of the collector over all that was imported would cost more than most commands.
     gc.freeze()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environ)
+    into, out, err = files
+    sys.stdin = into.open(encoding="utf-8")
     sys.stdout, sys.stderr = (path.open("w", encoding="utf-8") for path in (out, err))
-    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+    for number, stream in enumerate((sys.stdin, sys.stdout, sys.stderr)):
         os.dup2(stream.fileno(), number)
     sys.argv = ["ratings-sync", *words]
     from sync_worker.cli.main import main

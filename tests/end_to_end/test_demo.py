@@ -18,6 +18,7 @@ from sync_sandbox.replay import Replay, generated_ratings, products_of
 from sync_sandbox.story import STEP_SECONDS, STORY_RETRY_SCALE
 from sync_sandbox.webhooks import WIX_RETRY_SECONDS
 from sync_worker.runtime.local.free_port import free_port
+from tests.commands import run_command
 from tests.end_to_end.conftest import StageMaker
 from tests.recording import END, THEMES, same_words, words_of
 from tests.terminal import interrupts_of_children
@@ -98,10 +99,7 @@ def test_bad_replay_file_is_refused_with_file_and_line(
     tmp_path: Path, environ: dict[str, str], content: str, complaint: str
 ) -> None:
     (tmp_path / "ratings.csv").write_text(content)
-    command = [COMMAND, "demo", "--once", "--replay", "ratings.csv"]
-    done = subprocess.run(
-        command, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60
-    )
+    done = run_command(["demo", "--once", "--replay", "ratings.csv"], tmp_path, environ)
     assert done.returncode == 1
     assert complaint in done.stderr
     assert "Traceback" not in done.stderr

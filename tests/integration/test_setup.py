@@ -18,7 +18,8 @@ from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_worker.core.errors import Misconfigured
 from sync_worker.import_export.exporting import Writer, export_to_file
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
-from tests.integration.shell import COMMAND, ENTITIES, Shell
+from tests.commands import run_command
+from tests.integration.shell import ENTITIES, Shell
 
 pytestmark = pytest.mark.any_redis
 
@@ -42,19 +43,8 @@ def live(
 
 
 def answer(shell: Shell, *lines: str) -> subprocess.CompletedProcess[str]:
-    options: dict[str, Any] = {
-        "cwd": shell.folder,
-        "env": shell.environ,
-        "capture_output": True,
-        "timeout": 60,
-    }
-    return subprocess.run(
-        [COMMAND, "setup"],
-        input="".join(f"{line}\n" for line in lines),
-        text=True,
-        check=False,
-        **options,
-    )
+    typed = "".join(f"{line}\n" for line in lines)
+    return run_command(["setup"], shell.folder, shell.environ, typed=typed)
 
 
 def steps(shell: Shell) -> dict[str, bool]:

@@ -6,13 +6,15 @@ a process.
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from kombu.exceptions import OperationalError
 from redis import Redis
 from sqlalchemy import select
 
@@ -24,14 +26,9 @@ from sync_worker.ledger.process_tables import ledger_clock
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.telemetry.broker_figures import AFTER_OTHERS_LIST
+from tests.commands import run_forked
 
 PREFIX = "ratings-sync:"
-SWEEP = """
-import json
-from sync_worker import tasks
-tasks.sweep()
-print(json.dumps({"waiting": tasks.bell.waiting()}))
-"""
 
 
 @pytest.fixture
@@ -50,8 +47,8 @@ def ledger(tmp_path: Path, sqlite_url: str) -> SqlLedger:
     return sql_ledger(open_engine(sqlite_url))
 
 
-def run_alone(script: str, folder: Path, redis_url: str) -> str:
-    """The last line that a script writes, in a process of its own."""
+def run_alone(work: Callable[[], Any], folder: Path, redis_url: str) -> Any:
+    """What a function of this module returns, in a process of its own."""
     environ = {
         "PATH": os.environ["PATH"],
         "RATINGS_SYNC_HOME": str(folder),
@@ -59,16 +56,27 @@ def run_alone(script: str, folder: Path, redis_url: str) -> str:
         "CONNECTORS": "",
         "LOG_LEVEL": "ERROR",
     }
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(
-        command, env=environ, cwd=folder, capture_output=True, text=True, timeout=60, check=True
-    )
-    return done.stdout.splitlines()[-1] if done.stdout else ""
+    return run_forked(_with_settings, work, folder, environ, timeout=60)
+
+
+def _with_settings(work: Callable[[], Any], folder: Path, environ: dict[str, str]) -> Any:
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environ)
+    return work()
+
+
+def sweep_once() -> int:
+    """Returns how many messages the queue holds afterwards."""
+    from sync_worker import tasks
+
+    tasks.sweep()
+    return tasks.bell.waiting()
 
 
 def sweep(folder: Path, server: EmbeddedRedis) -> int:
     """Sweep once in a process of its own; returns how many messages the queue holds afterwards."""
-    waiting = json.loads(run_alone(SWEEP, folder, server.url))["waiting"]
+    waiting = run_alone(sweep_once, folder, server.url)
     assert isinstance(waiting, int)
     return waiting
 
@@ -84,15 +92,29 @@ def test_sweep_rings_for_what_is_due_until_the_queue_is_long_enough(
     )
 
 
+def sweep_in_vain() -> None:
+    from sync_worker import tasks
+
+    tasks.sweep()
+    with pytest.raises(OperationalError):
+        tasks.bell.waiting()
+
+
 def test_sweep_without_a_broker_leaves_everything_due(
     tmp_path: Path, ledger: SqlLedger, redis_server: EmbeddedRedis
 ) -> None:
     away = EmbeddedRedis(tmp_path / "away")
     away.start()
     away.stop()
-    with pytest.raises(subprocess.CalledProcessError):
-        sweep(tmp_path, away)
+    run_alone(sweep_in_vain, tmp_path, away.url)
     assert len(ledger.inbox.due(500)) == 300
+
+
+def sweep_and_resume() -> None:
+    from sync_worker import tasks
+
+    tasks.sweep()
+    tasks.resume_sites()
 
 
 def test_sweep_notes_the_time_of_the_ledger_while_redis_is_away(
@@ -105,8 +127,7 @@ def test_sweep_notes_the_time_of_the_ledger_while_redis_is_away(
     new = NewDelivery(Side.WIX, "instance", "event-held", Change.UPSERT, "rating-held", {})
     held = ledger.inbox.store(new).inbox_id
     ledger.inbox.hold([held], "site_paused")
-    script = "from sync_worker import tasks; tasks.sweep(); tasks.resume_sites()"
-    run_alone(script, tmp_path, "redis://127.0.0.1:1/0")
+    run_alone(sweep_and_resume, tmp_path, "redis://127.0.0.1:1/0")
     with ledger.transactions.read() as connection:
         assert connection.execute(select(ledger_clock.c.latest)).scalar_one() > 1_600_000_000
     assert sites.find("1").state is SiteState.ACTIVE
@@ -128,22 +149,24 @@ def test_long_queue_of_one_site_does_not_keep_another_from_its_turn(
     assert redis.llen(f"{PREFIX}sync") == 1
 
 
-SLICE = """
-import time
-from types import SimpleNamespace
-from sync_worker import tasks
-given = []
-tasks._watched_hooks = lambda: time.sleep(0.2)
-sweeps = SimpleNamespace(work=lambda: False, turns=[])
-accounts = SimpleNamespace(
-    release_opened=lambda bell: 0, look_after_sites=lambda bell: None
-)
-nightly = lambda left: given.append(left) or sweeps
-tasks.worker = lambda: SimpleNamespace(nightly_sweeps=nightly, accounts=accounts)
-tasks.reconcile_due()
-print(given[0])
-"""
+def seconds_left_for_sweeps() -> float:
+    """After a look at the hooks that took 0.2 s."""
+    from sync_worker import tasks
+
+    given: list[float] = []
+    sweeps = SimpleNamespace(work=lambda: False, turns=[])
+    accounts = SimpleNamespace(release_opened=lambda bell: 0, look_after_sites=lambda bell: None)
+
+    def nightly(left: float) -> SimpleNamespace:
+        given.append(left)
+        return sweeps
+
+    own: Any = tasks  # in this process alone
+    own._watched_hooks = lambda: time.sleep(0.2)
+    own.worker = lambda: SimpleNamespace(nightly_sweeps=nightly, accounts=accounts)
+    tasks.reconcile_due()
+    return given[0]
 
 
 def test_look_at_the_hooks_takes_its_time_from_the_slice_of_sweeps(tmp_path: Path) -> None:
-    assert 30.0 < float(run_alone(SLICE, tmp_path, "redis://127.0.0.1:1/0")) <= 44.8
+    assert 30.0 < run_alone(seconds_left_for_sweeps, tmp_path, "redis://127.0.0.1:1/0") <= 44.8
