@@ -175,6 +175,7 @@ def _rows(url: str) -> str:
     return "\n".join(rows)
 
 
+@pytest.mark.full
 def test_log_of_a_delivery_carries_its_id_from_the_door_to_the_remote_call(
     make_stage: StageMaker,
 ) -> None:

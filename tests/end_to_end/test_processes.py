@@ -168,7 +168,9 @@ def test_redis_wiped_in_between_costs_nothing(make_stage: StageMaker) -> None:
     assert stage.writes() == {"visitor": 1, "app": 1}
 
 
-@pytest.mark.parametrize("missing", ["REDIS_URL", "WIX_PUBLIC_KEY"])
+@pytest.mark.parametrize(
+    "missing", ["REDIS_URL", pytest.param("WIX_PUBLIC_KEY", marks=pytest.mark.full)]
+)
 def test_process_without_a_needed_setting_says_which(
     tmp_path: Path, environ: dict[str, str], missing: str
 ) -> None:
@@ -193,6 +195,7 @@ def test_process_without_a_needed_setting_says_which(
     assert missing in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.full
 def test_celeryconfig_in_the_working_folder_replaces_no_setting(
     tmp_path: Path, environ: dict[str, str], redis_server: EmbeddedRedis
 ) -> None:

@@ -73,7 +73,7 @@ def most_first(files: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(files.items(), key=lambda one: -one[1])
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.full)])
 def test_one_webhook_to_one_write_takes_few_hops(
     database: str,
     request: pytest.FixtureRequest,

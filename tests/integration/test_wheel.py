@@ -73,6 +73,7 @@ def test_wheel_holds_every_file_of_its_packages(wheel: Path) -> None:
     assert there == {name for name in names_of(wheel) if ".dist-info/" not in name}
 
 
+@pytest.mark.full
 def test_every_module_of_the_wheel_can_be_imported_away_from_the_checkout(
     wheel: Path, tmp_path: Path
 ) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.chaos import sql_ledger
+from tests.simulation.both_ledgers import BOTH_LEDGERS
+from tests.simulation.chaos import LEDGERS
 from tests.simulation.world import LedgerMaker
-from tests.twins.memory_ledger import memory_ledger
 
 
-@pytest.fixture(params=[memory_ledger, sql_ledger], ids=["memory", "sql"])
+@pytest.fixture(params=BOTH_LEDGERS)
 def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
-    made: LedgerMaker = request.param
-    return made
+    return LEDGERS[request.param]

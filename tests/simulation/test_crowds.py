@@ -9,6 +9,7 @@ import pytest
 from sync_worker.core.errors import Permanent
 from sync_worker.core.values import InboxState, Side
 from tests.simulation.ablations import without
+from tests.simulation.both_ledgers import BOTH_LEDGERS
 from tests.simulation.chaos import LEDGERS
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, deletes, ending_of, rates
@@ -20,7 +21,7 @@ W, E = Side.WIX, Side.EXTERNAL
 EDITS = 60
 
 
-@pytest.fixture(params=sorted(LEDGERS))
+@pytest.fixture(params=BOTH_LEDGERS)
 def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
     return LEDGERS[request.param]
 

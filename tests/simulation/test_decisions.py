@@ -16,6 +16,7 @@ from sync_worker.services.deciding.refusals import (
     RatingGone,
     StillDeciding,
 )
+from tests.simulation.both_ledgers import BOTH_LEDGERS
 from tests.simulation.chaos import LEDGERS
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import E, W, changes, deletes, ending_of, rates
@@ -25,7 +26,7 @@ ANNA = Who("anna", Role.SUPPORT)
 BERT = Who("bert", Role.SUPPORT)
 
 
-@pytest.fixture(params=sorted(LEDGERS))
+@pytest.fixture(params=BOTH_LEDGERS)
 def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
     return LEDGERS[request.param]
 

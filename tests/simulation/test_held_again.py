@@ -26,6 +26,7 @@ from sync_worker.core.values import (
     SiteState,
 )
 from tests.simulation.ablations import without
+from tests.simulation.both_ledgers import BOTH_LEDGERS
 from tests.simulation.chaos import LEDGERS
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, ending_of, rates
@@ -53,7 +54,7 @@ OF_A_RATING = sorted(FREES_ITSELF.keys() - OF_NO_RATING)
 Way = Callable[[World], None]
 
 
-@pytest.fixture(params=sorted(LEDGERS))
+@pytest.fixture(params=BOTH_LEDGERS)
 def world(request: pytest.FixtureRequest) -> World:
     return World(0, Options(CALM, people=1), LEDGERS[request.param])
 
@@ -99,7 +100,7 @@ def again(told: NewDelivery) -> NewDelivery:
 
 
 def each_reason_by_each_way(reasons: Sequence[str], ways: Sequence[str]) -> pytest.MarkDecorator:
-    """On the SQL ledger each reason by one of the ways; the others are left to `make test-all`."""
+    """On the SQL ledger each reason by one of the ways, all else there in `make test-all`."""
     cases = [
         pytest.param(
             ledger,

@@ -19,6 +19,7 @@ from sync_worker.core.values import (
     Side,
 )
 from sync_worker.engine.holds.looking_again import MAX_LOOKS
+from tests.simulation.both_ledgers import BOTH_LEDGERS
 from tests.simulation.chaos import LEDGERS
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, ending_of, rates
@@ -30,7 +31,7 @@ from tests.twins.memory_remote import MemoryRemote
 W, E = Side.WIX, Side.EXTERNAL
 
 
-@pytest.fixture(params=sorted(LEDGERS))
+@pytest.fixture(params=BOTH_LEDGERS)
 def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
     return LEDGERS[request.param]
 

@@ -8,6 +8,7 @@ import pytest
 
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import NewDelivery, Policy
+from tests.simulation.both_ledgers import MAKERS
 from tests.simulation.chaos import sql_ledger
 from tests.simulation.moderated import (
     BUMPS,
@@ -32,7 +33,7 @@ from tests.simulation.world import LedgerMaker, World
 from tests.simulation.world.stepping import Crash
 from tests.twins.memory_ledger import memory_ledger
 
-both_ledgers = pytest.mark.parametrize("make", [memory_ledger, sql_ledger], ids=["memory", "sql"])
+both_ledgers = pytest.mark.parametrize("make", MAKERS)
 
 # -- an import of ours
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.chaos import sql_ledger
+from tests.simulation.both_ledgers import MAKERS
 from tests.simulation.moderated import (
     PENDING,
     PUBLISHED,
@@ -24,7 +24,6 @@ from tests.simulation.moderated import (
 )
 from tests.simulation.scenarios import changes, deletes, moderates, rates
 from tests.simulation.world import LedgerMaker, World
-from tests.twins.memory_ledger import memory_ledger
 
 # -- a review of a visitor
 
@@ -39,7 +38,7 @@ def test_rejected_review_of_a_visitor_goes_outside(way: Way, wix: object) -> Non
     assert stands(world) == (("80", "published"), ("4", "published"))
 
 
-@pytest.mark.parametrize("make", [memory_ledger, sql_ledger], ids=["memory", "sql"])
+@pytest.mark.parametrize("make", MAKERS)
 def test_sweeps_tell_each_state_of_one_revision(make: LedgerMaker) -> None:
     acts = [on_wix(PUBLISHED), on_wix(REJECTED)] * 2
     world = swept(rates(W, overall=80), *acts, on_wix(PUBLISHED), make_ledger=make)

@@ -18,23 +18,15 @@ from sync_worker.core.values import (
     UnknownContact,
 )
 from tests.simulation.ablations import without
-from tests.simulation.chaos import sql_ledger
 from tests.simulation.scenarios import ending_of, rates
 from tests.simulation.world import CALM, LedgerMaker, Options, World
 from tests.twins.memory_ledger import memory_ledger
 
 W, E = Side.WIX, Side.EXTERNAL
-LEDGERS: list[LedgerMaker] = [memory_ledger, sql_ledger]
 
 
 def a_world(make_ledger: LedgerMaker = memory_ledger, **options: Any) -> World:
     return World(0, Options(CALM, people=1, sweeps=False, **options), make_ledger)
-
-
-@pytest.fixture(params=LEDGERS, ids=["memory", "sql"])
-def make_ledger(request: pytest.FixtureRequest) -> LedgerMaker:
-    made: LedgerMaker = request.param
-    return made
 
 
 def held_reasons(world: World) -> set[str]:

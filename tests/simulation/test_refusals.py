@@ -9,6 +9,7 @@ import pytest
 from sync_worker.core.ports.site_sides import ACCOUNT_FAILING
 from sync_worker.core.values import Side
 from tests.simulation.ablations import without
+from tests.simulation.both_ledgers import BOTH_LEDGERS
 from tests.simulation.chaos import LEDGERS
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.world import CALM, Options, World
@@ -16,7 +17,7 @@ from tests.simulation.world import CALM, Options, World
 W, E = Side.WIX, Side.EXTERNAL
 
 
-@pytest.fixture(params=sorted(LEDGERS))
+@pytest.fixture(params=BOTH_LEDGERS)
 def world(request: pytest.FixtureRequest) -> World:
     return World(0, Options(CALM, people=3), LEDGERS[request.param])
 

@@ -10,6 +10,7 @@ import pytest
 
 from sync_worker.core.values import Side
 from tests.simulation.ablations import without
+from tests.simulation.both_ledgers import BOTH_LEDGERS
 from tests.simulation.chaos import LEDGERS, run_seed
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.world import CALM, Options, Shop, World
@@ -41,7 +42,7 @@ def shown(shop: Shop) -> tuple[list[str], list[str]]:
     )
 
 
-@pytest.fixture(params=sorted(LEDGERS))
+@pytest.fixture(params=BOTH_LEDGERS)
 def world(request: pytest.FixtureRequest) -> World:
     return World(0, Options(CALM, sites=2, people=1), LEDGERS[request.param])
 

@@ -10,7 +10,7 @@ import pytest
 
 from sync_worker.core.values import Policy
 from tests.simulation.ablations import without
-from tests.simulation.chaos import sql_ledger
+from tests.simulation.both_ledgers import MAKERS
 from tests.simulation.moderated import (
     KEEPS,
     PENDING,
@@ -32,7 +32,7 @@ from tests.twins.memory_ledger import memory_ledger
 
 LEAVES_OUT: dict[str, Any] = {"wix": replace(KEEPS, shows_hidden=False), "leaves_out": True}
 IMPORTED = (rates(E, value=4), on_wix(PUBLISHED))
-make = pytest.mark.parametrize("make", [memory_ledger, sql_ledger], ids=["memory", "sql"])
+make = pytest.mark.parametrize("make", MAKERS)
 
 
 def seen(*acts: Story, make_ledger: LedgerMaker = memory_ledger, **more: object) -> World:

@@ -10,7 +10,7 @@ import pytest
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import Policy, RecordState
 from tests.simulation.ablations import without
-from tests.simulation.chaos import sql_ledger
+from tests.simulation.both_ledgers import MAKERS
 from tests.simulation.moderated import (
     KEEPS,
     PENDING,
@@ -33,7 +33,7 @@ from tests.twins.memory_ledger import memory_ledger
 NUMBERED = Capabilities(many_fields=True)
 RATED = rates(W, overall=80)
 APPROVED = moderates(PUBLISHED)
-both_ledgers = pytest.mark.parametrize("make", [memory_ledger, sql_ledger], ids=["memory", "sql"])
+both_ledgers = pytest.mark.parametrize("make", MAKERS)
 any_system = pytest.mark.parametrize(
     "external", [NUMBERED, NO_REVISION], ids=["numbered", "unnumbered"]
 )

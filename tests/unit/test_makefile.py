@@ -61,7 +61,7 @@ def test_python_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 def test_files_that_make_looks_in_have_all_tests_of_test_all() -> None:
-    """Also those whose mark comes from a module that several of them import."""
+    """Also those whose mark comes from what several of them import, or from a fixture."""
     (pattern,) = re.findall(r"(?m)^GIVES_FULL = (.+)$", (ROOT / "Makefile").read_text())
     texts = {path: path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")}
     tests = {path: text for path, text in texts.items() if path.name.startswith("test_")}
@@ -74,6 +74,10 @@ def test_files_that_make_looks_in_have_all_tests_of_test_all() -> None:
     marked = re.compile(rf"{re.escape(mark)}|from ({'|'.join(givers)}) import")
     wanted = {path for path, text in tests.items() if marked.search(text)}
     found = {path for path, text in tests.items() if re.search(pattern, text)}
+    shared = (ROOT / "tests/simulation/conftest.py").read_text()
+    assert "params=BOTH_LEDGERS" in shared
+    assert re.findall(r"def (\w+)\(request", shared) == ["make_ledger"]
+    wanted |= {path for path, text in tests.items() if "make_ledger" in text}
     assert len(wanted) > 50
     assert wanted - found == set()
 
