@@ -71,7 +71,7 @@ def restore(database: str, url: str) -> None:
             connection.execute(dump.encode())
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.full)])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def earlier(
     request: pytest.FixtureRequest, tmp_path: Path, redis: Redis, redis_server: EmbeddedRedis
 ) -> Iterator[Installation]:
