@@ -26,7 +26,7 @@ def log_in() -> Response:
     try:
         secret = parts().access.logins.log_in(name, password, client_address())
     except LoginRefused as error:
-        return refused(error, show_login(kept.carried_on(), kept.target(), str(error)))
+        return refused(error, show_login(kept.carried_on(), kept.target(), error.words))
     return with_cookie(kept.go_on(secret), secret)
 
 
@@ -45,7 +45,7 @@ def again() -> Response:
             "entrance/again.html",
             kept=kept.carried_on(),
             target=kept.target(),
-            refused=str(error),
+            refused=error.words,
         )
         return refused(error, make_response(page))
     return kept.go_on(g.secret)

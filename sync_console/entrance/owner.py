@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from sync_console.web.parts import open_to_all, parts, session_of_request
 from sync_console.web.sessions import BrowserSecrets
 from sync_console.web.words import gettext as _
-from sync_worker.services.access.owners import UNKNOWN_SITE, InstanceRefused
+from sync_worker.services.access.owners import ANEW, UNKNOWN_SITE, InstanceRefused
 from sync_worker.services.access.sessions import Session
 
 owner = Blueprint("owner", __name__)
@@ -43,7 +43,7 @@ def come_in() -> Response:
 def take_over() -> Response:
     secret = parts().access.sessions.take_over(request.args.get("code", ""))
     if secret is None:
-        raise InstanceRefused("code", "Open this page anew from the dashboard of your site.")
+        raise InstanceRefused("code", ANEW)
     first_page = _first_page(parts().access.sessions.find(secret))
     if _secrets().has_trial_cookie(request):
         answer = redirect(first_page, 303)
@@ -59,7 +59,7 @@ def refused(error: InstanceRefused) -> Response:
     is_early = error.reason == UNKNOWN_SITE
     words = _("If it was installed just now, this page opens by itself in a moment.")
     page = render_template(
-        "errors/error.html", title=str(error), words=words if is_early else "", is_outside=True
+        "errors/error.html", title=error.words, words=words if is_early else "", is_outside=True
     )
     answer = make_response(page, 403)
     # The owner may be quicker than Wix's webhook. Nothing is used up, and the instance grows old.

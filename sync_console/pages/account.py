@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from flask import Blueprint, g, make_response, request
 from werkzeug.wrappers import Response
 
-from sync_console.pages.sites import SITE, STATES, kind_of
+from sync_console.pages.sites import ACCOUNTS, SITE, STATES, kind_of
 from sync_console.web.actions import act, version, why
 from sync_console.web.parts import needs, parts
 from sync_console.web.show import show
@@ -22,12 +22,15 @@ account = Blueprint("account", __name__)
 GIVEN = "set."  # before the names of settings
 # A state of an account: its words, and the colour that says it again.
 ACCOUNT_STATES = {
-    "new": (marked("not tried out yet"), "plain"),
-    "active": (marked("works"), "good"),
-    "paused": (marked("paused"), "warn"),
-    "failing": (marked("the shop refuses us"), "bad"),
-    "account_locked": (marked("its secrets do not open"), "bad"),
-    "revoked": (marked("revoked"), "plain"),
+    name: (ACCOUNTS[name], colour)
+    for name, colour in {
+        "new": "plain",
+        "active": "good",
+        "paused": "warn",
+        "failing": "bad",
+        "account_locked": "bad",
+        "revoked": "plain",
+    }.items()
 }
 VERDICTS = {
     "ok": (marked("good"), "good"),
@@ -61,7 +64,7 @@ def give(site_id: int) -> Response:
     except BadValues as error:
         return _again(site_id, connector, typed, error.problems)
     except ChangedMeanwhile as error:
-        return _again(site_id, connector, typed, {"": str(error)}, 409)
+        return _again(site_id, connector, typed, {"": error.message}, 409)
     except Misconfigured as error:
         return _again(site_id, connector, typed, {"": error.message})
 

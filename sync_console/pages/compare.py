@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from flask import Blueprint, g, redirect
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
@@ -12,8 +10,10 @@ from sync_console.pages.sites import SITE, STATES, kind_of, number
 from sync_console.web.actions import act, typed_count, why
 from sync_console.web.parts import needs, needs_fresh_login, parts
 from sync_console.web.show import show
+from sync_console.web.words import gettext
 from sync_console.web.words import marked as _
 from sync_worker.services.access.who import Right
+from sync_worker.services.counted import counted
 
 compare = Blueprint("compare", __name__)
 KINDS = {
@@ -33,8 +33,6 @@ RUN_STATES = {
     "done": (_("done"), "good"),
     "abandoned": (_("given up"), "bad"),
 }
-# What a run has counted, by the beginning of its name.
-COUNTED = {"listed_external": _("read in the shop"), "listed_wix": _("read on Wix")}
 
 
 @compare.get("/compare")
@@ -82,7 +80,7 @@ def let_deletes_go(site_id: int) -> Response:
     needs_fresh_login()
     count = typed_count()
     if not count:
-        raise BadRequest(_("Type how many deletes are right."))
+        raise BadRequest(gettext("Type how many deletes are right."))
     return act(
         lambda: parts().comparing.run(g.who, site_id, why(), allow_deletes=count),
         f"/sites/{site_id}/compare",
@@ -91,14 +89,3 @@ def let_deletes_go(site_id: int) -> Response:
 
 def _words() -> dict[str, object]:
     return {"kinds": KINDS, "phases": PHASES, "run_states": RUN_STATES, "counted": counted}
-
-
-def counted(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    """What a run has counted, in words that are still to be translated."""
-    return [(_named(name), many) for name, many in sorted(counts.items()) if many]
-
-
-def _named(name: str) -> str:
-    if name in COUNTED:
-        return COUNTED[name]
-    return name.removeprefix("outcome_").replace("_", " ")

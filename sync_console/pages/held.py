@@ -21,6 +21,7 @@ from sync_worker.core.hold_reasons import hold_reason
 from sync_worker.services.access.who import Right
 from sync_worker.services.deciding.decisions import CHOOSABLE
 from sync_worker.services.held.values import HeldDay, HeldItem
+from sync_worker.services.ratings.words import done, why
 
 held = Blueprint("held", __name__)
 DAYS = 14
@@ -86,6 +87,8 @@ def row(inbox_id: int) -> Response:
         preview=service.preview(g.who, filter_of(numbers=[inbox_id])),
         may_release=g.who.may(Right.RELEASE, g.who.site_id or site_id),
         side_words=side_words,
+        done_words=done,
+        why_words=why,
         may_choose=_may_choose(detail.item),
     )
 

@@ -10,7 +10,7 @@ from sync_console.pages.held_asked import filter_of, group_url, refuse_unknown
 from sync_console.web.actions import act, typed_count, why
 from sync_console.web.parts import needs, needs_fresh_login, parts
 from sync_console.web.words import gettext as _
-from sync_console.web.words import ngettext
+from sync_console.web.words import marked, ngettext
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.hold_reasons import UNCONFIRMED_DELETES, Way, hold_reason
 from sync_worker.core.values import EntityRef, Side
@@ -24,6 +24,7 @@ from sync_worker.services.deciding.refusals import (
 from sync_worker.services.held.values import Released
 
 held_acts = Blueprint("acts", __name__)
+NO_DELIVERY = marked("There is no such delivery here.")
 MAX_AT_ONCE = 1000  # with one press of a button, as many as the page counts
 ROW = "/held/<int(max=9223372036854775807):inbox_id>"
 
@@ -98,9 +99,9 @@ def choose(inbox_id: int) -> Response:
         try:
             parts().decisions.choose_side(g.who, [inbox_id], side, why())
         except (UnknownRating, NotPossible) as unknown:
-            raise Misconfigured(str(unknown)) from None
+            raise Misconfigured(unknown.words) from None
         except DecisionRefused as refused:
-            raise ChangedMeanwhile(str(refused)) from None
+            raise ChangedMeanwhile(refused.words) from None
         if side is Side.WIX:
             return _("Wix is right: a worker brings both sides there within seconds.")
         return _("The other side is right: a worker brings both sides there within seconds.")
@@ -177,7 +178,7 @@ def _more(done: Released) -> str:
 def _refuse_unseen(inbox_id: int) -> None:
     """Raises NotFound for what is not there, or of a site that is none of theirs."""
     if parts().held_parts.held.what_became(g.who, inbox_id) is None:
-        raise NotFound(_("There is no such delivery here."))
+        raise NotFound(_(NO_DELIVERY))
 
 
 def _refuse_late(number: int, meant: list[int] | None) -> None:
@@ -185,7 +186,7 @@ def _refuse_late(number: int, meant: list[int] | None) -> None:
     if number or not meant:
         return
     became = parts().held_parts.held.what_became(g.who, meant[0])
-    raise ChangedMeanwhile(became or _("There is no such delivery here."))
+    raise ChangedMeanwhile(became or NO_DELIVERY)
 
 
 def _back_to_group() -> str:

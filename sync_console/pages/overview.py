@@ -13,13 +13,11 @@ from sync_console.pages.charts import Chart, Series, stacked
 from sync_console.web.parts import needs, parts
 from sync_console.web.show import show
 from sync_console.web.words import gettext
-from sync_console.web.words import marked as _
 from sync_worker.services.access.who import Right
+from sync_worker.services.causes import NO_SITE_YET, NOTHING_RUNS
 from sync_worker.services.overview import Hour, Overview
 
 overview = Blueprint("overview", __name__)
-# What the first sentence may be, beside the number of things.
-SENTENCES = (_("All well"), _("Nothing runs"), _("No site yet"))
 
 
 @overview.get("/")
@@ -31,7 +29,7 @@ def index() -> Response:
         overview=found,
         charts=charts_of(found.hours),
         place_of=place_of,
-        is_sentence=found.sentence in SENTENCES,
+        has_no_site=found.sentence == NO_SITE_YET,
         is_of_one_site=found.site_id is not None,
         kind=_kind_of(found),
     )
@@ -80,4 +78,4 @@ def place_of(place: str) -> str:
 def _kind_of(found: Overview) -> str:
     if found.is_well:
         return "good"
-    return "bad" if found.sentence == SENTENCES[1] else "warn"
+    return "bad" if found.sentence == NOTHING_RUNS else "warn"

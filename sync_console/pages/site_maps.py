@@ -11,11 +11,12 @@ from werkzeug.wrappers import Response
 from sync_console.pages.sites import MAX_WORD, SITE, number, site_page
 from sync_console.web.actions import act, why
 from sync_console.web.parts import needs, parts
+from sync_console.web.words import gettext as _
+from sync_console.web.words import ngettext
 from sync_worker.services.access.who import Right
-from sync_worker.services.sites.mapping import MAX_PROBLEMS, WAYS, Mapped, RowsRefused
+from sync_worker.services.sites.mapping import MAX_PROBLEMS, WAYS, RowsRefused, mapped_words
 
 site_maps = Blueprint("maps", __name__)
-MAX_TOLD = 5
 
 
 @site_maps.get(f"{SITE}/maps")
@@ -31,9 +32,11 @@ def confirm(site_id: int) -> Response:
     way = request.form.get("way", "")
     if way:
         ways = [one for one in WAYS if one == way]
-        return act(lambda: _told(parts().maps.confirm_all(g.who, site_id, ways)), _back(site_id))
+        return act(
+            lambda: mapped_words(parts().maps.confirm_all(g.who, site_id, ways)), _back(site_id)
+        )
     pairs = _numbers("pair")
-    return act(lambda: _told(parts().maps.confirm(g.who, site_id, pairs)), _back(site_id))
+    return act(lambda: mapped_words(parts().maps.confirm(g.who, site_id, pairs)), _back(site_id))
 
 
 @site_maps.post(f"{SITE}/maps/refuse")
@@ -43,7 +46,12 @@ def refuse(site_id: int) -> Response:
 
     def do() -> str:
         count = parts().maps.refuse(g.who, site_id, pairs)
-        return f"{count} pairs are not the same thing, and are not proposed again."
+        words = ngettext(
+            "%(num)d pair is not the same thing, and is not proposed again.",
+            "%(num)d pairs are not the same thing, and are not proposed again.",
+            count,
+        )
+        return words % {"num": count}
 
     return act(do, _back(site_id))
 
@@ -55,9 +63,11 @@ def send_file(site_id: int) -> Response:
     sent = request.files.get("file")
     content = sent.read() if sent is not None else b""
     if not content:
-        raise BadRequest("Choose a file first: it is CSV with the columns that the page names.")
+        raise BadRequest(_("Choose a file first: it is CSV with the columns that the page names."))
     try:
-        return act(lambda: _told(parts().maps.add(g.who, site_id, content, why())), _back(site_id))
+        return act(
+            lambda: mapped_words(parts().maps.add(g.who, site_id, content, why())), _back(site_id)
+        )
     except RowsRefused as refused:
         return _page(site_id, 422, refused.problems)
 
@@ -83,21 +93,6 @@ def _page(site_id: int, status: int, problems: Sequence[str] = ()) -> Response:
         may_map=g.who.may(Right.MAP, site_id),
     )
     return make_response(page, status)
-
-
-def _told(done: Mapped) -> str:
-    words = f"{done.added} mapped"
-    if done.changed:
-        words += f", {done.changed} changed"
-    if done.unchanged:
-        words += f", {done.unchanged} were there already"
-    words += "."
-    if done.released:
-        words += f" {done.released} deliveries that had waited are on the way now."
-    if done.refused:
-        few = "; ".join(done.refused[:MAX_TOLD])
-        words += f" {len(done.refused)} could not be mapped: {few}."
-    return words
 
 
 def _numbers(name: str) -> list[int]:

@@ -11,6 +11,7 @@ from sync_console.pages.sites import SITE, site_page
 from sync_console.web.actions import act, why
 from sync_console.web.parts import needs, parts
 from sync_console.web.words import ngettext
+from sync_worker.core.said import said
 from sync_worker.services.access.forms import ChangedMeanwhile
 from sync_worker.services.access.who import Right
 from sync_worker.services.sites.questions import GROUPS
@@ -51,8 +52,13 @@ def change(site_id: int) -> Response:
         for name, value in seen.items():
             if current.get(name) != value:
                 raise ChangedMeanwhile(
-                    f"Somebody has answered {name} meanwhile: it was {value} and is"
-                    f" {current.get(name)}. Nothing was changed: look at the questions again."
+                    said(
+                        "Somebody has answered %(name)s meanwhile: it was %(before)s and is"
+                        " %(now)s. Nothing was changed: look at the questions again.",
+                        name=name,
+                        before=value,
+                        now=current.get(name),
+                    )
                 )
         parts().policies.change(g.who, site_id, chosen, why())
         words = ngettext("%(num)d answer is changed.", "%(num)d answers are changed.", len(chosen))

@@ -13,6 +13,7 @@ from sync_console.web.actions import act, why
 from sync_console.web.parts import needs, parts
 from sync_console.web.show import show
 from sync_console.web.words import marked as _
+from sync_worker.core.said import said
 from sync_worker.core.values import SiteState
 from sync_worker.services.access.forms import ChangedMeanwhile
 from sync_worker.services.access.who import Right
@@ -42,6 +43,17 @@ STATES = {
     SiteState.RECOVERY: _("in recovery"),
     SiteState.REMOVED: _("removed"),
 }
+# The account of a site, beside the words that its own page has for it.
+ACCOUNTS = {
+    "none": _("none yet"),
+    "of the environment": _("of the environment"),
+    "new": _("not tried out yet"),
+    "active": _("works"),
+    "paused": _("paused"),
+    "failing": _("the shop refuses us"),
+    "account_locked": _("its secrets do not open"),
+    "revoked": _("revoked"),
+}
 MAX_WORD = 128
 
 
@@ -61,6 +73,7 @@ def index() -> Response:
         states=STATES,
         troubles={str(name): words for name, (words, _advice) in TROUBLE_WORDS.items()},
         trouble_words=trouble_words,
+        account_words=account_words,
         kind_of=kind_of,
     )
 
@@ -83,6 +96,7 @@ def one(site_id: int) -> Response:
         states=STATES,
         spans=SPANS,
         trouble_words=trouble_words,
+        account_words=account_words,
         trouble_advice=trouble_advice,
         kind_of=kind_of,
     )
@@ -116,6 +130,11 @@ def site_page(template: str, site_id: int, **context: object) -> str:
     """A further page of a site, with its head."""
     summary = parts().sites.one(g.who, site_id)
     return render_template(template, site=summary, states=STATES, kind_of=kind_of, **context)
+
+
+def account_words(account: str) -> str:
+    """How the account of a site stands, to be translated."""
+    return ACCOUNTS.get(account, account)
 
 
 def kind_of(site: SiteSummary) -> str:
@@ -152,10 +171,17 @@ def _refuse_if_changed(site_id: int) -> None:
         return
     by = ""
     if site.pause is not None:
-        by = f", by {site.pause.actor}" + (f" ({site.pause.why})" if site.pause.why else "")
+        why = f" ({site.pause.why})" if site.pause.why else ""
+        by = said(", by %(actor)s%(why)s", actor=site.pause.actor, why=why)
     raise ChangedMeanwhile(
-        f"Site {site_id} was {seen} when this page was made, and is {site.state} now{by}."
-        " Nothing was changed: look at it again."
+        said(
+            "Site %(site)s was %(seen)s when this page was made, and is %(now)s now%(by)s."
+            " Nothing was changed: look at it again.",
+            site=site_id,
+            seen=seen,
+            now=site.state,
+            by=by,
+        )
     )
 
 
@@ -167,4 +193,6 @@ def _until() -> float | None:
     try:
         return datetime.fromisoformat(given).replace(tzinfo=UTC).timestamp()
     except (ValueError, OverflowError):
-        raise BadRequest(f"{given[:40]!r} is no time: 2026-01-31T08:00 is one.") from None
+        raise BadRequest(
+            said("%(given)s is no time: 2026-01-31T08:00 is one.", given=repr(given[:40]))
+        ) from None

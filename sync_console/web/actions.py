@@ -9,6 +9,7 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from sync_console.web.parts import NotLoggedIn, parts, session_of_request
+from sync_console.web.words import gettext
 from sync_worker.services.access.secrets import new_secret
 from sync_worker.services.access.sessions import Session
 
@@ -23,8 +24,9 @@ def act(do: Callable[[], str], back: str) -> Response:
     """
     token = request.form.get(FORM, "")
     if not token:
-        raise BadRequest("The form has no token of its own; open the page anew.")
-    parts().access.forms.once(token, _session(), do)
+        raise BadRequest(gettext("The form has no token of its own; open the page anew."))
+    # Kept for the one who has sent it: in their language.
+    parts().access.forms.once(token, _session(), lambda: gettext(do()))
     mark = "&" if "?" in back else "?"
     return redirect(f"{back}{mark}{DONE}={token}", 303)
 

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 from sync_console.web import kept
 from sync_console.web.parts import NotFresh, NotLoggedIn, session_of_request
 from sync_console.web.programs import is_program, problem
+from sync_console.web.words import foreign, marked
 from sync_console.web.words import gettext as _
 from sync_worker.core.errors import SyncError, Transient
 from sync_worker.services.access.forms import ChangedMeanwhile, OutcomeUnknown, UnderWay
@@ -19,6 +20,21 @@ from sync_worker.services.comparing import Busy
 from sync_worker.services.deciding.refusals import DecisionRefused, UnknownLine, UnknownRating
 
 ANOTHER_NAME = "The console is not called so; it is at CONSOLE_PUBLIC_URL."
+
+# Of pages; programs read those of HTTP.
+TITLES = {
+    400: marked("That cannot be understood"),
+    404: marked("There is nothing here"),
+    405: marked("That cannot be done here"),
+    413: marked("That is too large"),
+    429: marked("Too many requests"),
+}
+SENTENCES = {
+    400: marked("Something of it is missing, or is not as it should be. Open the page anew."),
+    404: marked("The address leads to no page of the console."),
+    405: marked("This address takes no such request. Open the page anew."),
+    413: marked("A form, or a file, may have 2 MiB at most."),
+}
 
 KEPT_HEADERS = ("Allow", "Retry-After")  # of an answer that is no page of ours
 
@@ -65,7 +81,9 @@ def stale_form(error: CSRFError) -> Response:
 def not_decided(error: DecisionRefused) -> Response:
     """Nothing was stored; its words say why, and what is there now."""
     is_there = not isinstance(error, (UnknownLine, UnknownRating))
-    return show_error(409 if is_there else 404, _("Nothing was decided"), str(error), error.code)
+    return show_error(
+        409 if is_there else 404, _("Nothing was decided"), foreign(error.words), error.code
+    )
 
 
 def stranger(error: SecurityError) -> Response:
@@ -76,7 +94,14 @@ def stranger(error: SecurityError) -> Response:
 
 
 def http(error: HTTPException) -> Response:
-    answer = show_error(error.code or 500, error.name, error.description or "")
+    status, words = error.code or 500, error.description or ""
+    title = error.name
+    if status in TITLES and not is_program():
+        title = _(TITLES[status])
+    # Werkzeug's own sentences are English, and for whoever writes programs.
+    if words == type(error).description and not is_program():
+        words = _(SENTENCES[status]) if status in SENTENCES else foreign(words)
+    answer = show_error(status, title, words)
     for name, value in error.get_headers():
         if name in KEPT_HEADERS:
             answer.headers[name] = value
@@ -88,11 +113,11 @@ def _tell_conflicts(app: Flask) -> None:
 
     @app.errorhandler(ChangedMeanwhile)
     def changed(error: ChangedMeanwhile) -> Response:
-        return show_error(409, _("Somebody was faster"), str(error))
+        return show_error(409, _("Somebody was faster"), foreign(error.message))
 
     @app.errorhandler(Busy)
     def busy(error: Busy) -> Response:
-        return show_error(409, _("This is being done"), error.message)
+        return show_error(409, _("This is being done"), foreign(error.message))
 
     @app.errorhandler(UnderWay)
     def under_way(error: UnderWay) -> Response:
@@ -119,24 +144,24 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(Forbidden)
     def forbidden(error: Forbidden) -> Response:
-        return show_error(403, _("This is not yours to do"), str(error))
+        return show_error(403, _("This is not yours to do"), foreign(error.message))
 
     @app.errorhandler(Transient)
     def away(error: Transient) -> Response:
-        return show_error(503, _("It does not work just now"), error.message)
+        return show_error(503, _("It does not work just now"), foreign(error.message))
 
     @app.errorhandler(SyncError)
     def refused(error: SyncError) -> Response:
-        return show_error(422, _("That did not work"), error.message)
+        return show_error(422, _("That did not work"), foreign(error.message))
 
     @app.errorhandler(NotThere)
     def not_there(error: NotThere) -> Response:
-        return show_error(404, _("There is nothing here"), str(error))
+        return show_error(404, _("There is nothing here"), foreign(error.message))
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
         log.error("console_failed", endpoint=request.endpoint, error=type(error).__name__)
         if app.config["PROPAGATE_EXCEPTIONS"]:
             raise error
-        words = _("The log of the console has what happened.")
-        return show_error(500, InternalServerError().name, words)
+        title = InternalServerError().name if is_program() else _("Something went wrong here")
+        return show_error(500, title, _("The log of the console has what happened."))

@@ -19,6 +19,8 @@ from flask import Flask, g, request
 from markupsafe import Markup, escape
 
 from sync_console.web.parts import session_of_request
+from sync_console.web.programs import is_program
+from sync_worker.core.said import Said, capital
 from sync_worker.services.access.masking import masked
 
 FOLDER = Path(__file__).parents[1] / "locale"
@@ -34,7 +36,12 @@ def languages() -> tuple[str, ...]:
 
 
 def language() -> str:
-    """Of this request: an owner's as Wix says, anybody else's as the browser says."""
+    """Of this request: an owner's as Wix says, anybody else's as the browser says.
+
+    Programs are told everything in English.
+    """
+    if "language" not in g and is_program():
+        g.language = SOURCE
     if "language" not in g:
         session = session_of_request()
         wanted = (session.locale if session else "") or request.args.get("locale", "")
@@ -46,6 +53,11 @@ def language() -> str:
 
 
 def gettext(message: str) -> str:
+    """A fixed sentence, or what services have said: both in the language of this request."""
+    if not message or language() == SOURCE:
+        return str(message)
+    if isinstance(message, Said):
+        return message.tell(_catalogue(language()))
     return _catalogue(language()).gettext(message)
 
 
@@ -62,6 +74,17 @@ def shown(message: str, **values: object) -> Markup | str:
 def shown_many(one: str, many: str, num: int, **values: object) -> Markup:
     """A text of a page about so many; ``num`` is a value of it."""
     return escape(ngettext(one, many, num)) % {"num": num, **values}
+
+
+def foreign(message: str) -> Markup | str:
+    """What services have said; what only English is known of says so to whoever reads it aloud.
+
+    https://www.w3.org/TR/WCAG22/#language-of-parts
+    """
+    told = gettext(message)
+    if language() == SOURCE or isinstance(message, Said) or told != message or not message:
+        return told
+    return Markup('<span lang="{}">{}</span>').format(SOURCE, told)
 
 
 def marked(message: str) -> str:
@@ -98,11 +121,17 @@ def when(at: datetime | float | None) -> Markup | str:
     )
 
 
+def _finalized(value: object) -> object:
+    return gettext(value) if isinstance(value, Said) else value
+
+
 def init_app(app: Flask) -> None:
     app.jinja_env.add_extension("jinja2.ext.i18n")
     install = app.jinja_env.install_gettext_callables  # type: ignore[attr-defined]  # of the extension
     install(gettext, ngettext, newstyle=True)
+    # Whatever a page prints of services, it prints in its own language.
+    app.jinja_env.finalize = _finalized
     # In place of Jinja's own, which take a text for safe markup, and each % for a place in it.
     app.jinja_env.globals.update({"_": shown, "gettext": shown, "ngettext": shown_many})
-    app.jinja_env.globals.update(when=when, language=language)
-    app.jinja_env.filters["masked"] = masked
+    app.jinja_env.globals.update(when=when, language=language, foreign=foreign)
+    app.jinja_env.filters.update(masked=masked, first_capital=capital)

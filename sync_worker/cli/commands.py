@@ -85,6 +85,10 @@ ASK = {
         "What was written or decided, with winner, loser and why; of one rating by its id on either"
         " side.",
     ),
+    "comparisons": Lazy(
+        "comparisons:comparisons",
+        "Comparisons of both sides and imports of files, newest first; not the polls.",
+    ),
 }
 RUN = {
     "up": Lazy(

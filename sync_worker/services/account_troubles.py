@@ -6,12 +6,13 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from sync_worker.core.said import joined, said, said_many
 from sync_worker.core.values import AccountState, SiteState
 from sync_worker.ledger.administration.standing import SiteStanding
 from sync_worker.services.evidence import Evidence
 from sync_worker.services.trouble import Trouble, TroubleKind, since
 
-KEY_STEP = (
+KEY_STEP = said(
     "put the right key into SECRETS_KEY (several, with commas: all open), and start gateways and"
     " workers again; if it is lost, `ratings-sync account set` gives the secrets anew"
 )
@@ -46,8 +47,12 @@ def locked_accounts(evidence: Evidence) -> Iterator[Trouble]:
     if count:
         yield Trouble(
             TroubleKind.ACCOUNTS_LOCKED,
-            f"the secrets of {count} account{'s' * (count > 1)} do not open:"
-            f" {evidence.keys_reason}; their deliveries wait",
+            said_many(
+                "the secrets of %(num)s account do not open: %(why)s; their deliveries wait",
+                "the secrets of %(num)s accounts do not open: %(why)s; their deliveries wait",
+                count,
+                why=evidence.keys_reason,
+            ),
             KEY_STEP,
         )
         return
@@ -58,16 +63,20 @@ def locked_accounts(evidence: Evidence) -> Iterator[Trouble]:
             continue
         yield Trouble(
             TroubleKind.ACCOUNTS_LOCKED,
-            f"{_held(held)} of site {site.id} (account_locked): our keys open what its account"
-            " gave, those of a worker did not",
-            "start gateways and workers again with the SECRETS_KEY that is set here; what is held"
-            " goes on within a minute",
+            said_many(
+                "1 delivery is held of site %(site)s (account_locked): our keys open what its"
+                " account gave, those of a worker did not",
+                "%(num)s deliveries are held of site %(site)s (account_locked): our keys open what"
+                " its account gave, those of a worker did not",
+                held,
+                site=site.id,
+            ),
+            said(
+                "start gateways and workers again with the SECRETS_KEY that is set here; what is"
+                " held goes on within a minute"
+            ),
             source=site.source,
         )
-
-
-def _held(count: int) -> str:
-    return "1 delivery is held" if count == 1 else f"{count} deliveries are held"
 
 
 def paused_accounts(evidence: Evidence) -> Iterator[Trouble]:
@@ -78,8 +87,13 @@ def paused_accounts(evidence: Evidence) -> Iterator[Trouble]:
         why = f" ({site.paused_why})" if site.paused_why else ""
         yield Trouble(
             TroubleKind.ACCOUNT_PAUSED,
-            f"the account of site {site.id} ({site.connector}) is paused{why}: its ratings wait",
-            f"`ratings-sync account resume {site.id}`",
+            said(
+                "the account of site %(site)s (%(connector)s) is paused%(why)s: its ratings wait",
+                site=site.id,
+                connector=site.connector,
+                why=why,
+            ),
+            said("`ratings-sync account resume %(site)s`", site=site.id),
             source=site.source,
         )
 
@@ -91,10 +105,19 @@ def revoked_accounts(evidence: Evidence) -> Iterator[Trouble]:
             continue
         yield Trouble(
             TroubleKind.ACCOUNT_REVOKED,
-            f"the account of site {site.id} ({site.connector}) is revoked"
-            f"{since(site.revoked_at, evidence.now)}: its ratings are kept and wait",
-            f"`ratings-sync account add {site.id} --connector {site.connector}` gives it another,"
-            " with a new address for its webhooks",
+            said(
+                "the account of site %(site)s (%(connector)s) is revoked%(since)s: its ratings are"
+                " kept and wait",
+                site=site.id,
+                connector=site.connector,
+                since=since(site.revoked_at, evidence.now),
+            ),
+            said(
+                "`ratings-sync account add %(site)s --connector %(connector)s` gives it another,"
+                " with a new address for its webhooks",
+                site=site.id,
+                connector=site.connector,
+            ),
             site.revoked_at,
             site.source,
         )
@@ -105,17 +128,26 @@ def refused_accounts(evidence: Evidence) -> Iterator[Trouble]:
     sources = {site.id: site.source for site in evidence.sites}
     of_accounts = {site.id for site in evidence.sites if site.account is not None}
     for side in evidence.failing_accounts:
-        who, step = side.connector, "correct its credentials or permissions"
+        who, step = side.connector, said("correct its credentials or permissions")
         if side.side == "wix":
             who = "Wix"
         elif side.site_id in of_accounts:
-            step = f"give good ones: `ratings-sync account set {side.site_id} NAME`"
+            step = said(
+                "give good ones: `ratings-sync account set %(site)s NAME`", site=side.site_id
+            )
         moment = side.since.timestamp()
         yield Trouble(
             TroubleKind.ACCOUNT_REFUSED,
-            f"{who} refuses our credentials for site {side.site_id}"
-            f"{since(moment, evidence.now)}: {side.reason}",
-            f"{step}; a probe each minute then lets all that waits go on by itself",
+            said(
+                "%(who)s refuses our credentials for site %(site)s%(since)s: %(answer)s",
+                who=who,
+                site=side.site_id,
+                since=since(moment, evidence.now),
+                answer=side.reason,
+            ),
+            joined(
+                "; ", [step, said("a probe each minute then lets all that waits go on by itself")]
+            ),
             moment,
             sources.get(side.site_id, ""),
         )

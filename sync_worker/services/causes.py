@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from sync_worker.core.said import said, said_many, sentence
 from sync_worker.services.trouble import Trouble, TroubleKind
 from sync_worker.services.troubles import MAX_OF_A_KIND
 
@@ -76,17 +77,20 @@ OF_THE_INSTALLATION = frozenset(
         TroubleKind.REMOTE_AWAY,
     }
 )
-FOR_OWNERS = "the service does not work at the moment: ratings are kept, and cross later"
-FOR_OWNERS_STEP = "nothing to do for you: whoever runs it sees the same, and nothing is lost"
+NOTHING_RUNS, NO_SITE_YET = said("Nothing runs"), said("No site yet")
+FOR_OWNERS = said("the service does not work at the moment: ratings are kept, and cross later")
+FOR_OWNERS_STEP = said("nothing to do for you: whoever runs it sees the same, and nothing is lost")
 # What an owner does, who has no commands and no other page.
 OWNER_STEPS = {
-    TroubleKind.PAUSED: "resume it on the page of your site",
-    TroubleKind.ACCOUNT_PAUSED: "resume it on the page of your account",
-    TroubleKind.ACCOUNT_REVOKED: "give the access of your shop again on the page of your account",
-    TroubleKind.ACCOUNT_REFUSED: "give a valid key or token on the page of your account",
-    TroubleKind.NEVER_COMPARED: "look at the comparison, and start it if it is right",
+    TroubleKind.PAUSED: said("resume it on the page of your site"),
+    TroubleKind.ACCOUNT_PAUSED: said("resume it on the page of your account"),
+    TroubleKind.ACCOUNT_REVOKED: said(
+        "give the access of your shop again on the page of your account"
+    ),
+    TroubleKind.ACCOUNT_REFUSED: said("give a valid key or token on the page of your account"),
+    TroubleKind.NEVER_COMPARED: said("look at the comparison, and start it if it is right"),
 }
-OWNER_STEP = "nothing to do for you now: it is tried again by itself, and nothing is lost"
+OWNER_STEP = said("nothing to do for you now: it is tried again by itself, and nothing is lost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +150,12 @@ def headline(told: Sequence[Cause], *, has_sites: bool) -> str:
     """One sentence: how it stands."""
     kinds = {cause.kind for cause in told}
     if kinds & {TroubleKind.NOTHING_RUNS, TroubleKind.NO_LEDGER}:
-        return "Nothing runs"
+        return NOTHING_RUNS
     if not has_sites:
-        return "No site yet"
+        return NO_SITE_YET
     if not told:
-        return "All well"
-    return "1 thing needs you" if len(told) == 1 else f"{len(told)} things need you"
+        return said("All well")
+    return said_many("%(num)d thing needs you", "%(num)d things need you", len(told))
 
 
 _kind_of: Callable[[Trouble], TroubleKind] = lambda trouble: trouble.kind  # noqa: E731 - of groupby
@@ -164,16 +168,24 @@ def _cause(kind: TroubleKind, some: Sequence[Trouble]) -> Cause:
 
 
 def _line(trouble: Trouble) -> Line:
-    sentence = trouble.sentence
-    return Line(sentence[:1].upper() + sentence[1:], trouble.next_step)
+    return Line(sentence(trouble.sentence), trouble.next_step)
 
 
 def _held(count: int, *, is_more: bool) -> Cause:
-    words = "1 delivery is held" if count == 1 else f"{count:,} deliveries are held"
+    number = f"{count:,}"
+    told = said_many(
+        "1 delivery is held: they wait for a person, or for something to arrive",
+        "%(count)s deliveries are held: they wait for a person, or for something to arrive",
+        count,
+        count=number,
+    )
     if is_more:
-        words = f"{count:,} deliveries or more are held"
-    line = Line(f"{words}: they wait for a person, or for something to arrive", HELD_STEP)
-    return Cause(HELD, [line], count, "/held", is_more=is_more)
+        told = said(
+            "%(count)s deliveries or more are held: they wait for a person, or for something to"
+            " arrive",
+            count=number,
+        )
+    return Cause(HELD, [Line(told, HELD_STEP)], count, "/held", is_more=is_more)
 
 
-HELD_STEP = "each group says why, when it frees itself, and what to do"
+HELD_STEP = said("each group says why, when it frees itself, and what to do")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.hold_reasons import hold_reason
+from sync_worker.core.said import said, within
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import Site, SiteState
 from sync_worker.ledger.accounts.audit import SqlAudit
@@ -17,7 +19,7 @@ from sync_worker.ledger.sweeps import SqlSweeps
 from sync_worker.services.access.forms import ChangedMeanwhile
 from sync_worker.services.access.who import NotThere, Right, Who
 
-BUSY = "the site is being compared already: what it finds stands here, live"
+BUSY = said("the site is being compared already: what it finds stands here, live")
 MAX_WHY = 256
 MAX_DELETES = 1_000_000
 BRAKE = "delete_brake"
@@ -68,7 +70,7 @@ class Comparing:
         """Raises NotThere alike for one of another site, and for one that there is not."""
         found = self._compared.one(run_id)
         if found is None or not who.may(Right.LOOK, found.site_id):
-            raise NotThere(f"there is no comparison {run_id} here")
+            raise NotThere(said("there is no comparison %(number)s here", number=run_id))
         return found
 
     def of_site(self, who: Who, site_id: int, before: int | None = None) -> Compared:
@@ -85,7 +87,9 @@ class Comparing:
         self._refuse_busy(site_id)
         self._asking.dry_run(site_id, who.name)
         self._audit.add(who.name, "compare.dry_run", site_id=site_id)
-        return "A worker looks at both sides now, and writes nothing; what it finds stands here."
+        return said(
+            "A worker looks at both sides now, and writes nothing; what it finds stands here."
+        )
 
     def run(
         self, who: Who, site_id: int, why: str = "", *, allow_deletes: int | None = None
@@ -100,15 +104,23 @@ class Comparing:
         _refuse_at_rest(site)
         if site.state is SiteState.RECOVERY:
             raise Misconfigured(
-                f"site {site_id} is in recovery: look first, with a dry run, then resume the site"
+                said(
+                    "site %(site)s is in recovery: look first, with a dry run, then resume the"
+                    " site",
+                    site=site_id,
+                )
             )
         braked = self._braked(site_id)
         # Of more than are counted, whoever allows them has counted themselves.
         is_seen = allow_deletes == braked or (allow_deletes or 0) > braked == MAX_COUNTED
         if allow_deletes is not None and not is_seen:
             raise ChangedMeanwhile(
-                f"The brake holds {braked} deletes now, not {allow_deletes}: look at them again."
-                " Nothing was done."
+                said(
+                    "The brake holds %(now)s deletes now, not %(seen)s: look at them again."
+                    " Nothing was done.",
+                    now=braked,
+                    seen=allow_deletes,
+                )
             )
         sweep = self._sweeps.begin(site_id, RunKind.SWEEP)
         if sweep is None:
@@ -117,7 +129,7 @@ class Comparing:
             self._let_deletes_go(who, site, allow_deletes)
         self._sweeps.hand_to_workers(sweep)
         self._audit.add(who.name, "compare.run", site_id=site_id, why=why[:MAX_WHY])
-        return "The workers compare both sides now, and bring them in step."
+        return said("The workers compare both sides now, and bring them in step.")
 
     def _let_deletes_go(self, who: Who, site: Site, count: int) -> None:
         self._sweeps.allow_deletes(site.id, count, who.name)
@@ -143,7 +155,8 @@ def _refuse_at_rest(site: Site) -> None:
 def _why_not(site: Site) -> str:
     """Why a site cannot be compared now; empty: it can."""
     if not site.external_source:
-        return "The site has no account yet, so there is nothing to compare with."
+        return said("The site has no account yet, so there is nothing to compare with.")
     if not site.is_at_work:
-        return f"The site is at rest ({site.why_at_rest}): let it go on first."
+        why = within(hold_reason(site.why_at_rest).title)
+        return said("The site is at rest (%(why)s): let it go on first.", why=why)
     return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sync_worker.core.processes import ProcessKind
+from sync_worker.core.said import said
 from sync_worker.core.values import AccountState, connector_of
 from sync_worker.ledger.administration.door_counts import DoorSource
 from sync_worker.services.evidence import Evidence
@@ -45,13 +46,19 @@ def _trouble(source: DoorSource, now: float, site: int | None) -> Trouble:
     """``site``: whose account it is; ``None``: the environment's, or Wix."""
     who = "Wix" if source.source == "wix" else source.source
     if site is not None:
-        who = f"site {site} ({connector_of(source.source)})"
-    count = "one" if source.refusals == 1 else f"{source.refusals}"
+        connector = connector_of(source.source)
+        who = said("site %(site)s (%(connector)s)", site=site, connector=connector)
+    count = said("one") if source.refusals == 1 else f"{source.refusals}"
     why, next_step = _reason(source, who, site)
     return Trouble(
         TroubleKind.WEBHOOKS_REFUSED,
-        f"every webhook of {who} is refused{since(source.refusing_since, now)} ({count} so far):"
-        f" {why}",
+        said(
+            "every webhook of %(who)s is refused%(since)s (%(count)s so far): %(why)s",
+            who=who,
+            since=since(source.refusing_since, now),
+            count=count,
+            why=why,
+        ),
         next_step,
         source.refusing_since,
         "" if who == "Wix" else source.source,
@@ -63,31 +70,45 @@ def _reason(source: DoorSource, who: str, site: int | None) -> tuple[str, str]:
     connector = connector_of(source.source)
     if source.refused_result == "unreadable":
         return (
-            f"signed well, but not in the form of its manifest ({source.refused_reason})",
-            f"capture one, and `ratings-sync connector check {connector} --delivery FILE`",
+            said(
+                "signed well, but not in the form of its manifest (%(reason)s)",
+                reason=source.refused_reason,
+            ),
+            said(
+                "capture one, and `ratings-sync connector check %(connector)s --delivery FILE`",
+                connector=connector,
+            ),
         )
     if source.refused_reason == EXPIRED:
         return (
-            "they are too old when they come, or a clock is wrong",
-            "let NTP set the clock of the gateway's machine",
+            said("they are too old when they come, or a clock is wrong"),
+            said("let NTP set the clock of the gateway's machine"),
         )
     if source.source == "wix":
-        why = "they are not signed by the key in WIX_PUBLIC_KEY"
+        why = said("they are not signed by the key in WIX_PUBLIC_KEY")
         if source.refused_reason in NOT_SIGNED:
-            why = "what comes is no signed webhook of Wix"
+            why = said("what comes is no signed webhook of Wix")
         return (
             why,
-            "copy the public key from your app's dashboard (Webhooks) into WIX_PUBLIC_KEY, and"
-            " start the gateway again",
+            said(
+                "copy the public key from your app's dashboard (Webhooks) into WIX_PUBLIC_KEY, and"
+                " start the gateway again"
+            ),
         )
     if site is not None:
         return (
-            "they are not signed with the secret that its account gave",
-            f"`ratings-sync account set {site} NAME` gives the secret that its shop signs with, or"
-            " its owner sets the one that we have in the shop",
+            said("they are not signed with the secret that its account gave"),
+            said(
+                "`ratings-sync account set %(site)s NAME` gives the secret that its shop signs"
+                " with, or its owner sets the one that we have in the shop",
+                site=site,
+            ),
         )
     return (
-        "they are not signed with the secret that its manifest names",
-        f"set the webhook secret that {who} has (webhook.verify of its manifest names the"
-        " setting), and start the gateway again",
+        said("they are not signed with the secret that its manifest names"),
+        said(
+            "set the webhook secret that %(who)s has (webhook.verify of its manifest names the"
+            " setting), and start the gateway again",
+            who=who,
+        ),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sync_worker.core.errors import SyncError
 from sync_worker.core.processes import ProcessKind
+from sync_worker.core.said import said
 from sync_worker.ledger.administration.heartbeats import SeenProcess
 from sync_worker.services.access.who import Right, Who
 from sync_worker.telemetry.broker_figures import BrokerFigures
@@ -133,4 +134,7 @@ def _address(url: str) -> str:
 def _memory(broker: BrokerFigures | None) -> str:
     if broker is None:
         return ""
-    return f"{broker.used_memory_bytes / 2**20:.1f} MiB in use, {broker.evicted_keys} keys evicted"
+    size = f"{broker.used_memory_bytes / 2**20:.1f}"
+    return said(
+        "%(size)s MiB in use, %(evicted)s keys evicted", size=size, evicted=broker.evicted_keys
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sync_worker.core.processes import ProcessKind
+from sync_worker.core.said import joined, said, said_many
 from sync_worker.core.values import SiteState
 from sync_worker.ledger.administration.heartbeats import SeenProcess
 from sync_worker.services.evidence import Evidence
@@ -15,7 +16,7 @@ CLOCK_SECONDS = 60.0  # signatures are refused at 300 s; a minute leaves room
 FIRST_TICK_SECONDS = 40.0
 # Who is replaced is seen no more soon after its successor has begun.
 OVERLAP_SECONDS = 15.0
-START = "`ratings-sync up` on one machine, `docker compose up -d` for the fleet"
+START = said("`ratings-sync up` on one machine, `docker compose up -d` for the fleet")
 
 
 def lost_processes(evidence: Evidence) -> Iterator[Trouble]:
@@ -31,23 +32,35 @@ def lost_processes(evidence: Evidence) -> Iterator[Trouble]:
     if ProcessKind.GATEWAY not in alive:
         yield Trouble(
             TroubleKind.NO_GATEWAY,
-            f"no gateway runs{_last(evidence, ProcessKind.GATEWAY)}: webhooks are not accepted",
-            f"start it: {START}; senders try again (Wix for 47 hours), a sweep finds the rest",
+            said(
+                "no gateway runs%(since)s: webhooks are not accepted",
+                since=_last(evidence, ProcessKind.GATEWAY),
+            ),
+            said(
+                "start it: %(start)s; senders try again (Wix for 47 hours), a sweep finds the rest",
+                start=START,
+            ),
             _last_seen(evidence, ProcessKind.GATEWAY),
         )
     if ProcessKind.WORKER not in alive:
         yield Trouble(
             TroubleKind.NO_WORKER,
-            f"no worker runs{_last(evidence, ProcessKind.WORKER)}: what is accepted waits",
-            f"start it: {START}; nothing is lost",
+            said(
+                "no worker runs%(since)s: what is accepted waits",
+                since=_last(evidence, ProcessKind.WORKER),
+            ),
+            said("start it: %(start)s; nothing is lost", start=START),
             _last_seen(evidence, ProcessKind.WORKER),
         )
     elif ProcessKind.BEAT not in alive and _could_have_heard(evidence):
         yield Trouble(
             TroubleKind.NO_SCHEDULER,
-            f"no scheduler runs{_last(evidence, ProcessKind.BEAT)}: no poll, no sweep of sites and"
-            " no check of webhooks begins, and nothing is pruned",
-            f"start it: {START}",
+            said(
+                "no scheduler runs%(since)s: no poll, no sweep of sites and no check of webhooks"
+                " begins, and nothing is pruned",
+                since=_last(evidence, ProcessKind.BEAT),
+            ),
+            said("start it: %(start)s", start=START),
             _last_seen(evidence, ProcessKind.BEAT),
         )
 
@@ -68,8 +81,11 @@ def _nothing_runs(evidence: Evidence) -> Trouble:
     moment = max(ends, default=None)
     return Trouble(
         TroubleKind.NOTHING_RUNS,
-        f"nothing runs{since(moment, evidence.now)}: no gateway, no worker and no scheduler",
-        f"start all: {START}",
+        said(
+            "nothing runs%(since)s: no gateway, no worker and no scheduler",
+            since=since(moment, evidence.now),
+        ),
+        said("start all: %(start)s", start=START),
         moment,
     )
 
@@ -92,19 +108,25 @@ def _last(evidence: Evidence, kind: ProcessKind) -> str:
 
 def two_installations(evidence: Evidence) -> Iterator[Trouble]:
     """Two schedulers on one ledger; on SQLite two workers, too, for it serves one."""
-    kinds = {ProcessKind.BEAT: "schedulers"}
+    kinds = {ProcessKind.BEAT: said("schedulers")}
     if evidence.is_sqlite:
-        kinds[ProcessKind.WORKER] = "workers (SQLite serves one)"
+        kinds[ProcessKind.WORKER] = said("workers (SQLite serves one)")
     for kind, words in kinds.items():
         beside = _side_by_side(_of(evidence, kind))
         if len(beside) < 2:
             continue
-        names = " and ".join(process.name for process in beside)
+        names = joined(said(" and "), [process.name for process in beside])
         yield Trouble(
             TroubleKind.TWO_INSTALLATIONS,
-            f"two installations work on this ledger: {words} run on {names}",
-            "stop one of them; each would have its own request budget, and the remotes get twice"
-            " as many calls",
+            said(
+                "two installations work on this ledger: %(processes)s run on %(names)s",
+                processes=words,
+                names=names,
+            ),
+            said(
+                "stop one of them; each would have its own request budget, and the remotes get"
+                " twice as many calls"
+            ),
             max(process.started_at for process in beside),
         )
         return
@@ -123,9 +145,9 @@ def _side_by_side(processes: Sequence[SeenProcess]) -> list[SeenProcess]:
 
 def wrong_clocks(evidence: Evidence) -> Iterator[Trouble]:
     """Of the database, of each process, and of each remote against ours."""
-    found = {"the database": evidence.clock_ahead}
+    found: dict[str, float] = {said("the database"): evidence.clock_ahead}
     found |= {
-        f"the {process.kind} on {process.name}": process.clock_ahead
+        said("the %(kind)s on %(name)s", kind=process.kind, name=process.name): process.clock_ahead
         for process in evidence.processes
         if process.is_alive
     }
@@ -133,19 +155,24 @@ def wrong_clocks(evidence: Evidence) -> Iterator[Trouble]:
         look.whose: look.clock_ahead for look in evidence.addresses if look.clock_ahead is not None
     }
     for whose, ahead in found.items():
-        if abs(ahead) > CLOCK_SECONDS:
-            yield Trouble(
-                TroubleKind.CLOCK,
-                f"the clock of {whose} is {_span(abs(ahead))} {_way(ahead)} the others:"
-                " signatures have times in them, and are refused",
-                "let NTP set the clocks of all machines",
+        if abs(ahead) <= CLOCK_SECONDS:
+            continue
+        sentence = said(
+            "the clock of %(whose)s is %(span)s behind the others: signatures have times in them,"
+            " and are refused",
+            whose=whose,
+            span=_span(abs(ahead)),
+        )
+        if ahead > 0:
+            sentence = said(
+                "the clock of %(whose)s is %(span)s ahead of the others: signatures have times in"
+                " them, and are refused",
+                whose=whose,
+                span=_span(abs(ahead)),
             )
+        yield Trouble(TroubleKind.CLOCK, sentence, said("let NTP set the clocks of all machines"))
 
 
 def _span(seconds: float) -> str:
     minutes = round(seconds / 60)
-    return f"{minutes} minutes" if minutes != 1 else "a minute"
-
-
-def _way(ahead: float) -> str:
-    return "ahead of" if ahead > 0 else "behind"
+    return said_many("a minute", "%(num)s minutes", minutes)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from sync_worker.core.said import said
+
 
 class TroubleKind(StrEnum):
     """Why a rating may not cross now."""
@@ -61,4 +63,4 @@ def at(moment: float, now: float) -> str:
 
 def since(moment: float | None, now: float) -> str:
     """`` since 20:52 UTC``, or nothing where it is not known."""
-    return "" if moment is None else f" since {at(moment, now)}"
+    return "" if moment is None else said(" since %(at)s", at=at(moment, now))

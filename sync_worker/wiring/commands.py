@@ -15,12 +15,14 @@ from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.administration.retention import LedgerRetention
 from sync_worker.ledger.deciding.decisions import SqlDecisions
 from sync_worker.ledger.ratings.rating_search import RatingSearch
+from sync_worker.ledger.ratings.rating_story import RatingStories
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.ledger.transactions import Transactions
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.services.accounts.accounts import Accounts
 from sync_worker.services.deciding.decisions import Decisions
+from sync_worker.services.ratings.rating import Ratings
 from sync_worker.services.ratings.search import Search
 from sync_worker.wiring.accounts.opening import account_book
 from sync_worker.wiring.connectors import Connectors
@@ -90,6 +92,11 @@ class Wiring:
     def search(self) -> Search:
         """Ratings, and deliveries that have come to none, by what a person has at hand."""
         return Search(RatingSearch(self.admin.transactions))
+
+    @cached_property
+    def ratings(self) -> Ratings:
+        """Single ratings, and all that happened to them."""
+        return Ratings(RatingStories(self.admin.transactions), self.settings.flower_url)
 
     @cached_property
     def ledger(self) -> SqlLedger:

@@ -20,8 +20,9 @@ def test_owner_sees_what_is_next(console: Console) -> None:
     number = len(admin.sites.all()) + 1
     site, _ = admin.sites.add(f"looked-at-{number}", f"shop-{number}", [])
     for step in BEFORE:
-        made_with = {"made_with": _made_with(step, site.external_source)}
-        admin.onboarding.note(site.id, step, StepState.DONE, f"✓ {step}", "owner", **made_with)
+        words, made_with = f"✓ {step}", _made_with(step, site.external_source)
+        note = admin.onboarding.note
+        note(site.id, step, StepState.DONE, words, "owner", made_with=made_with)
     pair = ProposedPair(EntityRef("w1", "stores", "reviews"), EntityRef("7"), "sku", "Mug", "Cup")
     admin.proposals.replace(site.id, [pair])
     words = "1 pairs to confirm: 1 by sku"

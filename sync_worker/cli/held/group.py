@@ -10,7 +10,7 @@ import click
 from sync_worker.cli.held.options import REASON, SIDE, SINCE, filter_of
 from sync_worker.cli.lazy import Lazy, LazyGroup
 from sync_worker.cli.options import JSON, NUMBER, SITE, whoever
-from sync_worker.cli.output import STAMP, print_json, print_table, say
+from sync_worker.cli.output import STAMP, document_of, print_json, print_table, say
 from sync_worker.core.hold_reasons import hold_reason
 from sync_worker.ledger.administration.held import HeldDelivery, WaitingDelivery
 from sync_worker.wiring import wiring
@@ -82,7 +82,9 @@ def held(
         whoever(), filter_of(reason, side, site_name, since), limit
     )
     if as_json:
-        print_json(rows)
+        items = wiring().held_parts.held.items(whoever(), [row.inbox_id for row in rows])
+        known = {number: document_of(item) for number, item in items.items()}
+        print_json([{**document_of(row), **known.get(row.inbox_id, {})} for row in rows])
     elif not rows:
         click.echo("nothing that fits is held" if is_narrowed else "nothing is held")
     else:

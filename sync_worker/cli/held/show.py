@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from sync_worker.cli.history import print_history, value_words
-from sync_worker.cli.options import JSON, NUMBER
-from sync_worker.cli.output import STAMP, print_json, print_table
+from sync_worker.cli.options import JSON, NUMBER, whoever
+from sync_worker.cli.output import STAMP, document_of, print_json, print_table
 from sync_worker.core.errors import SyncError
 from sync_worker.core.hold_reasons import hold_reason
 from sync_worker.core.ports.remote import Remote
@@ -39,14 +39,11 @@ def show(delivery: int, offline: bool, as_json: bool) -> None:
         raise SystemExit(1)
     now = {} if offline else {str(side): _side_now(story, side) for side in Side}
     if as_json:
-        print_json(
-            {
-                "delivery": _facts(story),
-                "now": now,
-                "link": _link_facts(story),
-                "history": story.history,
-            }
-        )
+        detail = wiring().held_parts.held.detail(whoever(), delivery)
+        # As the endpoint shows one that is held; of one that is not there is nothing to add.
+        known = {} if detail is None else document_of(detail)
+        older = {"delivery": _facts(story), "now": now, "link": _link_facts(story)}
+        print_json({**older, "history": story.history, **known})
         return
     for title, facts in {"delivery": _facts(story), **now, "ledger": _link_facts(story)}.items():
         print_table((title, ""), facts.items())

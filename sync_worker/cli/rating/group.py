@@ -11,7 +11,7 @@ import click
 
 from sync_worker.cli.history import value_words
 from sync_worker.cli.options import JSON, example, whoever
-from sync_worker.cli.output import print_json, print_table, say
+from sync_worker.cli.output import document_of, print_json, print_table, say
 from sync_worker.core.numbers import MAX_WHOLE, BadNumber, exact_number, whole_number
 from sync_worker.core.values import Side
 from sync_worker.services.deciding.choice import Choice
@@ -70,7 +70,11 @@ def show(link_id: int, as_json: bool) -> None:
     with _told():
         shown = wiring().decisions.show(whoever(), link_id)
     if as_json:
-        print_json(shown)
+        # As the endpoint shows it; what the command had before stays beside it, but its number,
+        # which is `link_id` of `rating` now.
+        one = wiring().ratings.one(whoever(), link_id)
+        known = {} if one is None else document_of(one)
+        print_json({**document_of(shown), **known})
     else:
         _print(shown)
 

@@ -7,14 +7,16 @@ from collections import Counter
 from dataclasses import replace
 
 from sync_worker.core.errors import SyncError
+from sync_worker.core.said import joined, said
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import Site
 from sync_worker.reconcile.pace import Pace
 from sync_worker.reconcile.reconcile import Reconcile
+from sync_worker.services.counted import outcome_words, write_words
 from sync_worker.services.onboarding.steps import Result, StepState
 from sync_worker.wiring import Wiring
 
-BUSY = "the site is being compared by another process; try again when it is done"
+BUSY = said("the site is being compared by another process; try again when it is done")
 
 
 def dry_run(wiring: Wiring, site: Site) -> Result:
@@ -25,7 +27,7 @@ def dry_run(wiring: Wiring, site: Site) -> Result:
         return Result(StepState.FAILED, BUSY)
     if not sweep.is_dry:
         runs.release_run(sweep)
-        return Result(StepState.DONE, "the comparison is under way already")
+        return Result(StepState.DONE, said("the comparison is under way already"))
     try:
         run = wiring.sweeps.reconcile(site, sweep, Pace(time.sleep), lambda write: None)
         outcomes, writes = _planned(run)
@@ -50,6 +52,10 @@ def _planned(run: Reconcile) -> tuple[Counter[str], Counter[str]]:
 
 
 def _words(outcomes: Counter[str], writes: Counter[str]) -> str:
-    said = [f"{many} {what}" for what, many in outcomes.most_common()]
-    planned = ", ".join(f"{many} × {what}" for what, many in writes.most_common())
-    return f"{', '.join(said) or 'nothing to do'}; writes: {planned or 'none'}"
+    found = [joined(" ", [str(many), outcome_words(what)]) for what, many in outcomes.most_common()]
+    planned = [joined(" × ", [str(many), write_words(what)]) for what, many in writes.most_common()]
+    return said(
+        "%(found)s; writes: %(writes)s",
+        found=joined(", ", found) or said("nothing to do"),
+        writes=joined(", ", planned) or said("none"),
+    )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+from sync_worker.core.said import joined, said, sentence
 from sync_worker.core.sweep_values import RunKind, Sweep
 from sync_worker.core.values import Site
 from sync_worker.doctor.check import Check
-from sync_worker.doctor.live.accounts import account_checks
+from sync_worker.doctor.live.accounts import NO_WEBHOOKS, account_checks, make_it_yourself
 from sync_worker.doctor.live.dry_run import BUSY, dry_run
 from sync_worker.doctor.live.pace import Patience
 from sync_worker.doctor.remotes import external_checks, wix_checks
@@ -52,7 +53,7 @@ class _Live:
         account = self.wiring.accounts.store.of_site(site.id)
         if account is not None:
             checks = [check for check in self._checks(site) if check.name == WEBHOOKS]
-            result = _result_of(checks)
+            result = _webhooks_result(checks)
         else:
             result = Result(StepState.DONE, self._by_hand(site))
         if manifest.webhook is None or result.state is not StepState.DONE:
@@ -90,9 +91,9 @@ class _Live:
         public = self.wiring.settings.gateway_public_url or "https://YOUR-GATEWAY"
         url = f"{public.rstrip('/')}/webhooks/external/{site.connector}"
         if manifest.webhook is None:
-            return "its system has no webhooks: looks and scans see what happens"
+            return NO_WEBHOOKS
         if manifest.webhook.manage is None:
-            return f"in its own dashboard make a webhook to {url}"
+            return make_it_yourself(url)
         return f"`ratings-sync connector webhooks register {site.connector} --url {url}`"
 
     def dry_run(self, site: Site) -> Result:
@@ -106,7 +107,7 @@ class _Live:
         if sweep is None:
             return Result(StepState.FAILED, BUSY)
         runs.hand_to_workers(sweep)
-        return Result(StepState.DONE, "the workers bring both sides in step now")
+        return Result(StepState.DONE, said("the workers bring both sides in step now"))
 
 
 def _scale(site: Site) -> Result:
@@ -117,7 +118,9 @@ def _scale(site: Site) -> Result:
         for field in site.fields
     ]
     if not lines:
-        return Result(StepState.FAILED, "no field is mapped: `ratings-sync map fields import`")
+        return Result(
+            StepState.FAILED, said("no field is mapped: `ratings-sync map fields import`")
+        )
     return Result(StepState.DONE, "\n".join(lines))
 
 
@@ -126,6 +129,15 @@ def _result_of(checks: Sequence[Check]) -> Result:
     lines = [" ".join(filter(None, (SIGNS[one.verdict], _line(one)))) for one in checks]
     is_bad = any(check.verdict == "bad" for check in checks)
     return Result(StepState.FAILED if is_bad else StepState.DONE, "\n".join(lines))
+
+
+def _webhooks_result(checks: Sequence[Check]) -> Result:
+    """In the words of whoever owns the shop: what is so, and what to do."""
+    told = [one.next_step or one.what for one in checks if one.verdict == "note"]
+    told += [one.what for one in checks if one.verdict in ("ok", "skipped")]
+    bad = [joined("; ", [one.what, one.next_step]) for one in checks if one.verdict == "bad"]
+    state = StepState.FAILED if bad else StepState.DONE
+    return Result(state, joined("\n", [sentence(line) for line in bad + told]))
 
 
 def _line(check: Check) -> str:

@@ -34,10 +34,12 @@ class SqlOnboarding:
         words: str,
         actor: str,
         made_with: str | None = None,
+        form: Mapping[str, Any] | None = None,
     ) -> None:
         """What became of a step. Two who work on one site do not undo each other's.
 
-        ``made_with``: the account, or its address, that it is done with.
+        ``made_with``: the account, or its address, that it is done with; ``form``: what the words
+        are made of, to be said in another language.
         """
         with self._transactions.write() as connection:
             begin = insert_into(connection, onboarding).values(
@@ -55,6 +57,9 @@ class SqlOnboarding:
             steps = dict(connection.execute(select(onboarding.c.steps).where(is_it)).scalar_one())
             at = connection.execute(select(ledger_now())).scalar_one()
             told = {"state": state, "words": words[:WORDS], "actor": actor, "at": int(at)}
+            # What is too long to be kept whole is kept as far as it goes, in English.
+            if form is not None and len(words) <= WORDS:
+                told["form"] = form
             if made_with is not None:
                 told["made_with"] = made_with
             steps[step] = exact_json.loads(exact_json.dumps(told))

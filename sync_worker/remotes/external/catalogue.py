@@ -6,6 +6,7 @@ from typing import Any
 
 from sync_worker.core.errors import Permanent
 from sync_worker.core.ports.catalogue import Catalogue, CataloguePage, NotListed
+from sync_worker.core.said import said
 from sync_worker.core.values.catalogue import CatalogueItem
 from sync_worker.manifest.catalogue_reader import PLACE, read_item
 from sync_worker.manifest.manifest import Manifest
@@ -14,7 +15,7 @@ from sync_worker.manifest.schema.calls import CatalogueSpec
 from sync_worker.remotes.external.calls import ExternalCalls
 from sync_worker.remotes.http.client import RemoteHttp
 
-UNDECLARED = "its manifest declares no operations.catalogue"
+UNDECLARED = said("its manifest declares no operations.catalogue")
 
 
 def catalogue_of(manifest: Manifest, http: RemoteHttp) -> Catalogue:
@@ -39,7 +40,11 @@ class _Pages:
         spec = self._manifest.operations.catalogue
         if spec is None:
             why = why_none(self._manifest)
-            raise NotListed(f"connector {self._manifest.id} lists no products: {why}")
+            raise NotListed(
+                said(
+                    "connector %(name)s lists no products: %(why)s", name=self._manifest.id, why=why
+                )
+            )
         place = Place() if cursor is None else place_of(cursor)
         context = self._calls.context()
         # A row that cannot be read has no id to be known again by.
@@ -50,7 +55,9 @@ class _Pages:
         except Permanent as error:
             # The manifest calls this answer the system's word.
             if error.reason == "skipped":
-                raise NotListed(f"connector {self._manifest.id} lists no products here") from None
+                raise NotListed(
+                    said("connector %(name)s lists no products here", name=self._manifest.id)
+                ) from None
             raise
         items: list[CatalogueItem] = []
         unreadable, why = 0, ""

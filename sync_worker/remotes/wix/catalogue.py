@@ -10,6 +10,7 @@ from typing import Any
 
 from sync_worker.core.errors import Permanent, Transient
 from sync_worker.core.ports.catalogue import Catalogue, CataloguePage, NotListed
+from sync_worker.core.said import said
 from sync_worker.core.values.catalogue import CatalogueItem, item_of
 from sync_worker.remotes.wix.api import WixApi
 
@@ -45,8 +46,10 @@ class _Pages:
         version = _mapping(self._api.call("get_catalog_version").body).get("catalogVersion")
         if version == NO_STORE:
             raise NotListed(
-                "Wix Stores is not installed on the site, so it has no products; add it to the"
-                " site, or map your things from files"
+                said(
+                    "Wix Stores is not installed on the site, so it has no products; add it to the"
+                    " site, or map your things from files"
+                )
             )
         if version not in (V1, V3):
             raise Transient("Wix does not say which catalogue the site has")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from sync_worker.core.said import said
 from sync_worker.ledger.access.attempts import SqlAttempts
 from sync_worker.ledger.access.people import SqlPeople
 from sync_worker.ledger.accounts.audit import SqlAudit
@@ -20,7 +21,11 @@ log = structlog.get_logger(__name__)
 
 
 class LoginRefused(Exception):
-    """Name and password do not fit, or the link does not count. The message is for people."""
+    """Name and password do not fit, or the link does not count. ``words``: for people."""
+
+    def __init__(self, words: str) -> None:
+        self.words = words
+        super().__init__(words)
 
 
 class TooMany(LoginRefused):
@@ -60,7 +65,7 @@ class Logins:
         kept = hashed(password, found[1]) if found is not None and password else ""
         found = self.links.use(secret)
         if found is None:
-            raise LoginRefused("This link was used already, or is older than 15 minutes.")
+            raise LoginRefused(said("This link was used already, or is older than 15 minutes."))
         person_id, name = found
         if kept:
             self.people.set_password(person_id, kept)
@@ -76,13 +81,15 @@ class Logins:
         by_name, by_address = hash_of(f"name {name}"), hash_of(f"address {address}")
         is_name_tried = self.attempts.count(by_name) >= MAX_BY_NAME
         if is_name_tried or self.attempts.count(by_address) >= MAX_BY_ADDRESS:
-            raise TooMany("Too many logins have failed. Wait 15 minutes, or ask for a new link.")
+            raise TooMany(
+                said("Too many logins have failed. Wait 15 minutes, or ask for a new link.")
+            )
         found = self.people.password_of(name)
         kept = None if found is None else found[1]
         if not is_right(password, kept) or found is None or kept is None:
             self.attempts.note([by_name, by_address])
             log.warning("login_refused", address=address)
-            raise LoginRefused("Name and password do not fit.")
+            raise LoginRefused(said("Name and password do not fit."))
         self.attempts.forget(by_name)
         if is_outdated(kept):
             self.people.set_password(found[0], hashed(password, name))

@@ -8,6 +8,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.said import said
 
 MIN_LENGTH, MAX_LENGTH = 12, 1024
 # https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#argon2id
@@ -21,9 +22,11 @@ _NOBODYS = _HASHER.hash("nobody has this one")
 def hashed(password: str, name: str) -> str:
     """What is kept of a password. Raises Misconfigured if it is too easy to guess."""
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
-        raise Misconfigured(f"a password has {MIN_LENGTH} characters or more; choose a longer one")
+        raise Misconfigured(
+            said("a password has %(num)s characters or more; choose a longer one", num=MIN_LENGTH)
+        )
     if password.casefold() == name.casefold() or len(set(password)) < MIN_LENGTH // 3:
-        raise Misconfigured("this password is too easy to guess; choose another one")
+        raise Misconfigured(said("this password is too easy to guess; choose another one"))
     with _TURN:
         return _HASHER.hash(password)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy.exc import IntegrityError
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.said import said
 from sync_worker.ledger.access.links import SqlLinks
 from sync_worker.ledger.access.people import PAGE, Person, SqlPeople
 from sync_worker.ledger.access.sessions import SqlSessions
@@ -57,7 +58,9 @@ class People:
         who.check(Right.USERS)
         found = self._store.named(name.strip().casefold())
         if found is None:
-            raise NotThere(f"there is nobody called {name}; `ratings-sync console user list`")
+            raise NotThere(
+                said("there is nobody called %(name)s; `ratings-sync console user list`", name=name)
+            )
         return found
 
     def invite(self, who: Who, name: str, role: Role) -> Invitation:
@@ -68,7 +71,11 @@ class People:
         found = self._store.named(name)
         if found is not None and found.role != role:
             raise Misconfigured(
-                f"{name} is there already, as {found.role}; change the role first, or keep it"
+                said(
+                    "%(name)s is there already, as %(role)s; change the role first, or keep it",
+                    name=name,
+                    role=found.role,
+                )
             )
         if found is None:
             found = self._add(who, name, role)
@@ -81,10 +88,13 @@ class People:
             person = self._store.by_id(self._store.add(name, role))
         except IntegrityError:
             raise Misconfigured(
-                f"{name} was a user once, and the name stays theirs; choose another one"
+                said(
+                    "%(name)s was a user once, and the name stays theirs; choose another one",
+                    name=name,
+                )
             ) from None
         if person is None:
-            raise ChangedMeanwhile(f"{name} was removed again")
+            raise ChangedMeanwhile(said("%(name)s was removed again", name=name))
         self._audit.add(who.name, "user add", after={"user": name, "role": str(role)})
         return person
 
@@ -124,12 +134,18 @@ class People:
     def _keep_an_admin(self, found: Person, role: Role | None) -> None:
         """Else nobody could invite anybody from the console any more."""
         if found.role == Role.ADMIN and role is not Role.ADMIN and self._store.admins() < 2:
-            raise Misconfigured(f"{found.name} is the only admin; make somebody else one first")
+            raise Misconfigured(
+                said("%(name)s is the only admin; make somebody else one first", name=found.name)
+            )
 
     def _refuse_changed(self, found: Person, version: int | None) -> None:
         if version is not None and version != found.version:
             raise ChangedMeanwhile(
-                f"{found.name} was changed since you opened the page, and is {found.role} now."
+                said(
+                    "%(name)s was changed since you opened the page, and is %(role)s now.",
+                    name=found.name,
+                    role=found.role,
+                )
             )
 
 
@@ -141,6 +157,13 @@ def people_over(transactions: Transactions) -> People:
 
 def _refuse_odd(name: str, role: Role) -> None:
     if role not in OF_PEOPLE:
-        raise Misconfigured(f"nobody is made {role}: an owner comes from the dashboard of Wix")
+        raise Misconfigured(
+            said("nobody is made %(role)s: an owner comes from the dashboard of Wix", role=role)
+        )
     if not NAME.fullmatch(name):
-        raise Misconfigured(f"{name!r} is no name: use letters, digits, blanks and . @ + - _ only")
+        raise Misconfigured(
+            said(
+                "%(name)s is no name: use letters, digits, blanks and . @ + - _ only",
+                name=repr(name),
+            )
+        )

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from sync_worker.core.errors import SyncError
+from sync_worker.core.said import said
 
 
 class Role(StrEnum):
@@ -62,8 +63,14 @@ class Forbidden(SyncError):
 
     def __init__(self, who: Who, right: Right) -> None:
         self.who, self.right = who, right
-        words = str(right).replace("_", " ")
-        super().__init__(f"{who.name} ({who.role}) may not do this here: {words}")
+        super().__init__(
+            said(
+                "%(name)s (%(role)s) may not do this here: %(right)s",
+                name=who.name,
+                role=who.role,
+                right=str(right).replace("_", " "),
+            )
+        )
 
 
 class NotThere(SyncError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.said import said
 from sync_worker.core.values import Account, AccountState
 from sync_worker.core.values.accounts import account_source
 from sync_worker.manifest.manifest import Manifest
@@ -18,8 +19,13 @@ def refuse_revoked(account: Account) -> None:
     """Raises Misconfigured: a revoked account stays so."""
     if account.state is AccountState.REVOKED:
         raise Misconfigured(
-            f"account {account.public_id} is revoked, and a revoked one stays so; give the site a"
-            f" new one: ratings-sync account add {account.site_id} --connector {account.connector}"
+            said(
+                "account %(account)s is revoked, and a revoked one stays so; give the site a new"
+                " one: ratings-sync account add %(site)s --connector %(connector)s",
+                account=account.public_id,
+                site=account.site_id,
+                connector=account.connector,
+            )
         )
 
 

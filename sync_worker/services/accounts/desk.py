@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from sync_worker.core.errors import Misconfigured, Transient
+from sync_worker.core.said import joined, said
 from sync_worker.core.values import Account, AccountState, Site
 from sync_worker.ledger.accounts.store import StaleVersion
 from sync_worker.services.access.forms import ChangedMeanwhile
@@ -121,7 +122,7 @@ class AccountDesk:
         who.check(Right.LOOK, site_id)
         site, account = self._site(site_id), self._accounts.store.of_site(site_id)
         if account is None:
-            raise NotThere(f"site {site_id} has no account: give it one first")
+            raise NotThere(_no_account(site_id))
         return self._seen(who, account, site)
 
     def seen_last(self, who: Who, site_id: int) -> ShownAccount | None:
@@ -147,7 +148,8 @@ class AccountDesk:
         given = {name: text for name, text in typed.items() if text}
         site = self._site(site_id)
         added = self._accounts.add(site, connector, given, who.name, is_same_shop=is_same_shop)
-        return f"The account is given, and at work. {self._asked_to_probe(added, who)}"
+        given_words = said("The account is given, and at work.")
+        return joined(" ", [given_words, self._asked_to_probe(added, who)])
 
     def change(
         self,
@@ -163,31 +165,32 @@ class AccountDesk:
         manifest = self._accounts.code_of(account.connector).code
         given = changed_values(manifest, account, typed)
         if not given:
-            return "Nothing was changed: all values are as they were."
+            return said("Nothing was changed: all values are as they were.")
         changed = _unless_changed(
             lambda: self._accounts.change(
                 account, given, who.name, version=version, is_same_shop=is_same_shop
             )
         )
-        return f"The account has its new values. {self._asked_to_probe(changed, who)}"
+        words = said("The account has its new values.")
+        return joined(" ", [words, self._asked_to_probe(changed, who)])
 
     def pause(self, who: Who, site_id: int, why: str, version: int | None) -> str:
         account = self._account(who, site_id)
         _unless_changed(
             lambda: self._accounts.pause(account, why[:MAX_WHY], who.name, version=version)
         )
-        return "The account is paused. What comes meanwhile is kept and waits."
+        return said("The account is paused. What comes meanwhile is kept and waits.")
 
     def resume(self, who: Who, site_id: int, version: int | None) -> str:
         account = self._account(who, site_id)
         _unless_changed(lambda: self._accounts.resume(account, who.name, version=version))
-        return "The account goes on, with what has waited."
+        return said("The account goes on, with what has waited.")
 
     def rotate_address(self, who: Who, site_id: int, version: int | None = None) -> str:
         """The old address is valid for a day beside the new one."""
         account = self._account(who, site_id)
         _unless_changed(lambda: self._accounts.rotate_address(account, who.name, version=version))
-        return "There is a new address. Webhooks to the old one are taken for a day still."
+        return said("There is a new address. Webhooks to the old one are taken for a day still.")
 
     def revoke(
         self, who: Who, site_id: int, why: str, typed_name: str, version: int | None = None
@@ -199,26 +202,29 @@ class AccountDesk:
         account = self._account(who, site_id)
         if typed_name.strip() != account.connector:
             raise OtherName(
-                f"nothing was revoked: to revoke the account, type its name, {account.connector}"
+                said(
+                    "nothing was revoked: to revoke the account, type its name, %(name)s",
+                    name=account.connector,
+                )
             )
         _unless_changed(
             lambda: self._accounts.revoke(account, why[:MAX_WHY], who.name, version=version)
         )
-        return "The account is revoked: its secrets and addresses open nothing any more."
+        return said("The account is revoked: its secrets and addresses open nothing any more.")
 
     def probe(self, who: Who, site_id: int) -> str:
         """Let a worker ask the shop and Wix; what it finds is kept with the account."""
         account = self._account(who, site_id)
         self._asking.probe(account.public_id, who.name)
-        return "A worker asks the shop and Wix now; what it finds stands here in a moment."
+        return said("A worker asks the shop and Wix now; what it finds stands here in a moment.")
 
     def _asked_to_probe(self, account: Account, who: Who) -> str:
         """What was changed is changed, whether or not somebody can try it out now."""
         try:
             self._asking.probe(account.public_id, who.name)
         except (Misconfigured, Transient) as error:
-            return f"Nobody tries it out yet: {error.message}"
-        return "A worker tries it out now; what it finds stands here in a moment."
+            return said("Nobody tries it out yet: %(why)s", why=error.message)
+        return said("A worker tries it out now; what it finds stands here in a moment.")
 
     def _site(self, site_id: int) -> Site:
         return self._accounts.admin.sites.find(str(site_id))
@@ -227,7 +233,7 @@ class AccountDesk:
         who.check(Right.ACCOUNT, site_id)
         account = self._accounts.store.of_site(site_id)
         if account is None:
-            raise Misconfigured(f"site {site_id} has no account: give it one first")
+            raise Misconfigured(_no_account(site_id))
         refuse_revoked(account)
         return account
 
@@ -271,13 +277,20 @@ def _unless_changed(act: Callable[[], Done]) -> Done:
         return act()
     except StaleVersion as error:
         raise ChangedMeanwhile(
-            f"Somebody has changed the account meanwhile, and nothing was done: {error.message}"
+            said(
+                "Somebody has changed the account meanwhile, and nothing was done: %(why)s",
+                why=error.message,
+            )
         ) from None
+
+
+def _no_account(site_id: int) -> str:
+    return said("site %(site)s has no account: give it one first", site=site_id)
 
 
 def _why_none(site: Site) -> str:
     if site.external_source and site.external_source == site.connector:
-        return (
+        return said(
             "The shop of this site is set in the environment of this installation; whoever runs it"
             " changes it there."
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.nearest import nearest
 from sync_worker.core.pasted import bare
+from sync_worker.core.said import joined, said
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.manifest.schema.settings import SettingSpec
 
@@ -17,7 +18,13 @@ class BadValues(Misconfigured):
 
     def __init__(self, connector: str, problems: Mapping[str, str]) -> None:
         self.problems = dict(problems)
-        super().__init__(f"{connector}: {'; '.join(self.problems.values())}; nothing is changed")
+        super().__init__(
+            said(
+                "%(connector)s: %(problems)s; nothing is changed",
+                connector=connector,
+                problems=joined("; ", list(self.problems.values())),
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ def parted(manifest: Manifest, given: Mapping[str, str]) -> Parted:
     """All values of a new account. Raises BadValues."""
     values, left_out = _checked(manifest, given)
     missing = {
-        spec.name: f"{spec.name} ({spec.title}) is not given"
+        spec.name: said("%(name)s (%(title)s) is not given", name=spec.name, title=spec.title)
         for spec in manifest.settings
         if spec.required and spec.default is None and spec.name not in values
     }
@@ -49,7 +56,7 @@ def parted_change(manifest: Manifest, given: Mapping[str, str]) -> Parted:
     """Values of which some are given anew; an empty one is left out. Raises BadValues."""
     values, left_out = _checked(manifest, given)
     needed = {
-        spec.name: f"{spec.name} ({spec.title}) cannot be left out"
+        spec.name: said("%(name)s (%(title)s) cannot be left out", name=spec.name, title=spec.title)
         for spec in manifest.settings
         if spec.name in left_out and spec.required and spec.default is None
     }
@@ -83,12 +90,19 @@ def _problems(manifest: Manifest, texts: Mapping[str, str]) -> Iterator[tuple[st
         if spec is None:
             yield name, _unknown(name, specs)
         elif text and (problem := spec.problem_of(text)):
-            yield name, f"{name} ({spec.title}) {problem}"
+            yield name, joined(" ", [f"{name} ({spec.title})", problem])
 
 
 def _unknown(name: str, specs: Mapping[str, SettingSpec]) -> str:
     known = sorted(specs)
     meant = nearest(name, known)
-    hint = f"; did you mean {meant!r}?" if meant else ""
-    declared = f"there are {', '.join(known)}" if known else "it has none"
-    return f"there is no setting {name[:64]!r}: {declared}{hint}"
+    hint = said("; did you mean %(name)s?", name=repr(meant)) if meant else ""
+    declared = said("it has none")
+    if known:
+        declared = said("there are %(names)s", names=", ".join(known))
+    return said(
+        "there is no setting %(name)s: %(declared)s%(hint)s",
+        name=repr(name[:64]),
+        declared=declared,
+        hint=hint,
+    )

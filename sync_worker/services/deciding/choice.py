@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from sync_worker.core.ports.decisions import RatingOnFile
+from sync_worker.core.said import said
 from sync_worker.core.scale import FieldMap, OffScale
 from sync_worker.core.values import Side, Value, WixKind
 from sync_worker.core.values.texts import BODY, TITLE, storable
@@ -28,7 +29,7 @@ class Choice:
 def chosen_values(choice: Choice, rating: RatingOnFile) -> dict[str, Value]:
     """The values of a choice. Raises BadChoice, NotPossible."""
     if not choice.values and not choice.words:
-        raise BadChoice("say what both sides are to show: stars, or words")
+        raise BadChoice(said("say what both sides are to show: stars, or words"))
     fields = {one.attribute: one for one in rating.site.fields}
     for name, value in choice.values.items():
         check_value(fields, name, choice.side, value)
@@ -44,27 +45,59 @@ def check_value(fields: Mapping[str, FieldMap], name: str, side: Side, value: De
     """Raises BadChoice."""
     mapped = fields.get(name)
     if mapped is None:
-        known = ", ".join(sorted(fields)) or "none"
-        raise BadChoice(f"{name!r} is not mapped for this site; mapped: {known}")
+        known = ", ".join(sorted(fields)) or said("none")
+        raise BadChoice(
+            said(
+                "%(name)s is not mapped for this site; mapped: %(known)s",
+                name=repr(name),
+                known=known,
+            )
+        )
     scale = mapped.wix if side is Side.WIX else mapped.external
     try:
         scale.index(value)
         mapped.carried(side.other, value, None)
     except OffScale:
-        where = "Wix" if side is Side.WIX else "the external side"
-        raise BadChoice(f"{value} is not on the scale of {name} on {where}: {scale}") from None
+        raise BadChoice(
+            said(
+                "%(value)s is not on the scale of %(name)s on %(side)s: %(scale)s",
+                value=value,
+                name=name,
+                side=_side_words(side),
+                scale=scale,
+            )
+        ) from None
+
+
+def _side_words(side: Side) -> str:
+    return "Wix" if side is Side.WIX else said("the external side")
 
 
 def _check_words(rating: RatingOnFile, name: str, text: str) -> None:
     if rating.site.wix_api is not WixKind.REVIEWS:
         raise NotPossible(
-            "this site keeps its ratings in Wix Ratings, which has no words; only stars can be made"
-            " the same"
+            said(
+                "this site keeps its ratings in Wix Ratings, which has no words; only stars can be"
+                " made the same"
+            )
         )
     if name not in SAYABLE:
-        raise BadChoice(f"{name!r} is none of the words of a review: {', '.join(SAYABLE)}")
+        raise BadChoice(
+            said(
+                "%(name)s is none of the words of a review: %(known)s",
+                name=repr(name),
+                known=", ".join(SAYABLE),
+            )
+        )
     if len(text) > MAX_WORDS:
-        raise BadChoice(f"{name} has {len(text)} characters, and {MAX_WORDS} at most")
+        raise BadChoice(
+            said(
+                "%(name)s has %(num)s characters, and %(most)s at most",
+                name=name,
+                num=len(text),
+                most=MAX_WORDS,
+            )
+        )
 
 
 def check_direction(
@@ -77,10 +110,14 @@ def check_direction(
             continue
         for name, value in values.items():
             if not _shows(rating, fields, name, target, (side, value)):
-                where = "Wix" if target is Side.WIX else "the external side"
                 raise NotPossible(
-                    f"by policy direction={policy.direction} nothing is written to {where}; change"
-                    f" {name} there, or the policy"
+                    said(
+                        "by policy direction=%(direction)s nothing is written to %(side)s; change"
+                        " %(name)s there, or the policy",
+                        direction=policy.direction,
+                        side=_side_words(target),
+                        name=name,
+                    )
                 )
 
 

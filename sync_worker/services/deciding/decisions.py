@@ -14,6 +14,7 @@ from sync_worker.core.hold_reasons import DECISION_OUTDATED, STOPPED
 from sync_worker.core.ports.decisions import Decisions as DecisionsOnFile
 from sync_worker.core.ports.decisions import HeldOne, PastLine, RatingOnFile
 from sync_worker.core.ports.doorbell import Bell
+from sync_worker.core.said import said
 from sync_worker.core.values import LinkState, Side, Value
 from sync_worker.core.values.decisions import Asked, Decision
 from sync_worker.services.access.who import Right, Who
@@ -32,6 +33,7 @@ from sync_worker.services.deciding.undoing import restored, side_of
 
 WAITS_FOR_STOP = (STOPPED, "link_held")
 MAX_WHY = 500  # characters
+FORGOTTEN = said("its person asked to be forgotten: nothing of it is left")
 # Held because both sides differ, or one cannot be as the other: a side can be named to win.
 CHOOSABLE = frozenset(
     {
@@ -98,10 +100,10 @@ class Decisions:
         def judge(found: RatingOnFile | None) -> Decision:
             rating = self._undecided(who, found, link_id)
             if version is not None and version != rating.version:
-                raise RatingChanged(rating, "somebody changed the rating since you looked")
+                raise RatingChanged(rating, said("somebody changed the rating since you looked"))
             if rating.state is LinkState.BURIED:
                 raise RatingGone(
-                    "the rating is gone on both sides; undo its delete to bring it back"
+                    said("the rating is gone on both sides; undo its delete to bring it back")
                 )
             values = chosen_values(choice, rating)
             return _decision(Asked.MAKE, who, why, choice.side, rating, values)
@@ -121,7 +123,7 @@ class Decisions:
             values = restored(line, rating)
             # What was written after the line was read may be about the same.
             if rating.version != newest:
-                raise RatingChanged(rating, "somebody changed the rating just now")
+                raise RatingChanged(rating, said("somebody changed the rating just now"))
             decided = _decision(Asked.UNDO, who, why, side, rating, values)
             return replace(decided, line=history_id)
 
@@ -157,12 +159,14 @@ class Decisions:
 
     def go_on(self, who: Who, link_id: int, why: str) -> Sequence[int]:
         """Let a rating go on that a person stopped; the numbers of what goes on."""
-        nothing = f"nobody has stopped r{link_id}, or that is still on its way"
+        nothing = said(
+            "nobody has stopped r%(number)s, or that is still on its way", number=link_id
+        )
         return self._let_go_on(who, link_id, WAITS_FOR_STOP, why, nothing)
 
     def carry_out(self, who: Who, link_id: int, why: str) -> Sequence[int]:
         """Carry a decision out although somebody has edited the rating since; the numbers."""
-        nothing = f"no decision about r{link_id} is held"
+        nothing = said("no decision about r%(number)s is held", number=link_id)
         return self._let_go_on(who, link_id, (DECISION_OUTDATED,), why, nothing)
 
     # -- the parts
@@ -196,11 +200,13 @@ class Decisions:
         """A rating that something may be decided about now."""
         rating = self._of(who, Right.DECIDE, found, link_id)
         if rating.is_erased:
-            raise RatingGone("its person asked to be forgotten: nothing of it is left")
+            raise RatingGone(FORGOTTEN)
         if rating.deciding is not None:
             raise StillDeciding(rating.deciding)
         if STOPPED in rating.held.values():
-            raise NotPossible(f"a person has stopped r{link_id}: let it go on first")
+            raise NotPossible(
+                said("a person has stopped r%(number)s: let it go on first", number=link_id)
+            )
         return rating
 
     def _plain(
@@ -209,21 +215,25 @@ class Decisions:
         def judge(found: RatingOnFile | None) -> Decision:
             rating = self._of(who, Right.DECIDE, found, link_id)
             if rating.is_erased:
-                raise RatingGone("its person asked to be forgotten: nothing of it is left")
+                raise RatingGone(FORGOTTEN)
             if asked is Asked.STOP and STOPPED in rating.held.values():
-                raise NotPossible(f"r{link_id} is stopped already")
+                raise NotPossible(said("r%(number)s is stopped already", number=link_id))
             return Decision(asked, who.name, why)
 
         return judge
 
     def _link_of(self, who: Who, held: HeldOne | None, inbox_id: int) -> int:
         if held is None or held.site_id is None or not _sees(who, Right.DECIDE, held.site_id):
-            raise NotPossible(f"delivery #{inbox_id} is not held (any more)")
+            raise NotPossible(said("delivery #%(number)s is not held (any more)", number=inbox_id))
         who.check(Right.DECIDE, held.site_id)
         if held.link_id is None or held.reason not in CHOOSABLE:
             raise NotPossible(
-                f"delivery #{inbox_id} is held for {held.reason}: that is no choice between two"
-                " values"
+                said(
+                    "delivery #%(number)s is held for %(reason)s: that is no choice between two"
+                    " values",
+                    number=inbox_id,
+                    reason=held.reason,
+                )
             )
         return held.link_id
 
@@ -259,7 +269,13 @@ def _decision(
 def _checked(why: str) -> str:
     words = " ".join(why.split())
     if not words:
-        raise BadChoice("say why: it goes into the history")
+        raise BadChoice(said("say why: it goes into the history"))
     if len(words) > MAX_WHY:
-        raise NotPossible(f"the reason has {len(words)} characters, and {MAX_WHY} at most")
+        raise NotPossible(
+            said(
+                "the reason has %(num)s characters, and %(most)s at most",
+                num=len(words),
+                most=MAX_WHY,
+            )
+        )
     return words

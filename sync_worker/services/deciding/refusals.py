@@ -13,12 +13,17 @@ DecisionRefused
 from __future__ import annotations
 
 from sync_worker.core.ports.decisions import RatingOnFile
+from sync_worker.core.said import joined, said
 
 
 class DecisionRefused(Exception):
-    """Nothing was stored. ``code``: a word for programs."""
+    """Nothing was stored. ``code``: a word for programs; ``words``: for whoever asked."""
 
     code = "refused"
+
+    def __init__(self, words: str) -> None:
+        self.words = words
+        super().__init__(words)
 
 
 class UnknownRating(DecisionRefused):
@@ -28,7 +33,10 @@ class UnknownRating(DecisionRefused):
 
     def __init__(self, link_id: int) -> None:
         super().__init__(
-            f"there is no rating r{link_id}; `ratings-sync history` shows their numbers"
+            said(
+                "there is no rating r%(number)s; `ratings-sync history` shows their numbers",
+                number=link_id,
+            )
         )
 
 
@@ -38,7 +46,9 @@ class UnknownLine(DecisionRefused):
     code = "unknown_line"
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"there is no line h{number} of the history (any more)")
+        super().__init__(
+            said("there is no line h%(number)s of the history (any more)", number=number)
+        )
 
 
 class RatingGone(DecisionRefused):
@@ -54,7 +64,14 @@ class RatingChanged(DecisionRefused):
 
     def __init__(self, rating: RatingOnFile, what: str) -> None:
         self.rating = rating
-        super().__init__(f"{what}; now r{rating.link_id} shows {words_of(rating)}")
+        super().__init__(
+            said(
+                "%(what)s; now r%(number)s shows %(shown)s",
+                what=what,
+                number=rating.link_id,
+                shown=words_of(rating),
+            )
+        )
 
 
 class StillDeciding(DecisionRefused):
@@ -64,8 +81,11 @@ class StillDeciding(DecisionRefused):
 
     def __init__(self, inbox_id: int) -> None:
         super().__init__(
-            f"another decision about this rating is on its way (#{inbox_id}); look again when it"
-            " has ended"
+            said(
+                "another decision about this rating is on its way (#%(number)s); look again when"
+                " it has ended",
+                number=inbox_id,
+            )
         )
 
 
@@ -84,14 +104,19 @@ class BadChoice(DecisionRefused):
 def words_of(rating: RatingOnFile) -> str:
     """What is on file of both sides."""
     told = [
-        f"{name} {_words(shown.wix)} on Wix, {_words(shown.external)} outside"
+        said(
+            "%(name)s %(wix)s on Wix, %(external)s outside",
+            name=name,
+            wix=_words(shown.wix),
+            external=_words(shown.external),
+        )
         for name, shown in sorted(rating.shown.items())
         if shown.wix is not None or shown.external is not None
     ]
-    return "; ".join(told) or "nothing"
+    return joined("; ", told) or said("nothing")
 
 
 def _words(value: object) -> str:
     if value is None:
-        return "nothing"
+        return said("nothing")
     return f"“{value[:40]}”" if isinstance(value, str) else str(value)

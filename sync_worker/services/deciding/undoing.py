@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from sync_worker.core.ports.decisions import PastLine, RatingOnFile
+from sync_worker.core.said import said
 from sync_worker.core.values import HistoryKind, LinkState, Side, Value
 from sync_worker.core.values.texts import BODY, REPLY, TITLE
 from sync_worker.services.deciding.choice import check_direction, check_value
@@ -20,9 +21,15 @@ def side_of(line: PastLine) -> Side:
     """Where something was overwritten. Raises NotPossible."""
     entry = line.entry
     if entry.what is HistoryKind.PRIVACY_DELETE:
-        raise NotPossible("its person asked for that delete: it is not undone")
+        raise NotPossible(said("its person asked for that delete: it is not undone"))
     if entry.what not in (*WROTE, *LOST) or entry.side is None or line.link_id is None:
-        raise NotPossible(f"h{line.number} ({entry.what}) has overwritten nothing")
+        raise NotPossible(
+            said(
+                "h%(number)s (%(kind)s) has overwritten nothing",
+                number=line.number,
+                kind=entry.what,
+            )
+        )
     return entry.side
 
 
@@ -33,14 +40,23 @@ def restored(line: PastLine, rating: RatingOnFile) -> dict[str, Value]:
     """
     if line.is_forgotten:
         raise NotPossible(
-            "the history keeps the words that people wrote for RETENTION_WORDS_DAYS, and these are"
-            " older: only a hash of them is left"
+            said(
+                "the history keeps the words that people wrote for RETENTION_WORDS_DAYS, and these"
+                " are older: only a hash of them is left"
+            )
         )
     if line.later is not None:
-        raise RatingChanged(rating, f"h{line.number} was followed by another change, h{line.later}")
+        raise RatingChanged(
+            rating,
+            said(
+                "h%(number)s was followed by another change, h%(later)s",
+                number=line.number,
+                later=line.later,
+            ),
+        )
     side, values = side_of(line), _values_before(line)
     if not values:
-        raise NotPossible(f"h{line.number} has overwritten nothing")
+        raise NotPossible(said("h%(number)s has overwritten nothing", number=line.number))
     fields = {one.attribute: one for one in rating.site.fields}
     for name, value in values.items():
         if isinstance(value, Decimal):
@@ -68,4 +84,4 @@ def _refuse_half(line: PastLine, rating: RatingOnFile, values: dict[str, Value])
     if rating.state is not LinkState.BURIED:
         return
     if line.entry.what is not HistoryKind.DELETE or is_of_words:
-        raise RatingGone("the rating is gone on both sides; undo its delete instead")
+        raise RatingGone(said("the rating is gone on both sides; undo its delete instead"))

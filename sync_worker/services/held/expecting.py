@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.hold_keys import entity_hold_key
 from sync_worker.core.hold_reasons import UNCONFIRMED_DELETES, hold_reason
+from sync_worker.core.said import said, within
 from sync_worker.core.values import (
     Change,
     Deletes,
@@ -32,12 +33,15 @@ from sync_worker.services.held.values import Expectation, Expected
 
 Forecast = tuple[Expected, str]
 
-WRITES = (Expected.WRITTEN, "the value is brought to the other side")
-DELETES = (Expected.WRITTEN, "the record on the other side is deleted")
-LOOKS = (Expected.TRIED, "both sides are read first, and their difference decides")
-ASKS_WIX = (Expected.TRIED, "Wix is asked once more whose the address is")
-READS_FIRST = (Expected.TRIED, "its record is read first: the delivery does not say whose it is")
-IN_STEP = (Expected.ENDED, "both sides are in step already, as far as the ledger knows")
+WRITES = (Expected.WRITTEN, said("the value is brought to the other side"))
+DELETES = (Expected.WRITTEN, said("the record on the other side is deleted"))
+LOOKS = (Expected.TRIED, said("both sides are read first, and their difference decides"))
+ASKS_WIX = (Expected.TRIED, said("Wix is asked once more whose the address is"))
+READS_FIRST = (
+    Expected.TRIED,
+    said("its record is read first: the delivery does not say whose it is"),
+)
+IN_STEP = (Expected.ENDED, said("both sides are in step already, as far as the ledger knows"))
 # The other side, or the record, would have to be another by then.
 TRIED_AGAIN = frozenset(
     {
@@ -84,7 +88,10 @@ def expectations(held: Iterable[Held], known: dict[int, Known]) -> list[Expectat
             its_side = (site.id, _other(one.row))
             room[its_side] = room.get(its_side, 0) - 1
             if room[its_side] < 0:
-                forecast = (Expected.STAYS, "no more deletes may go to that side within the hour")
+                forecast = (
+                    Expected.STAYS,
+                    said("no more deletes may go to that side within the hour"),
+                )
         counts[forecast] += 1
     order = list(Expected)
     ranked = sorted(counts.items(), key=lambda one: (order.index(one[0][0]), -one[1]))
@@ -96,14 +103,16 @@ def expected(held: Held, known: Known) -> Forecast:
     row, site = held.row, held.row.site
     reason = row.delivery.reason
     if site is None:
-        return Expected.STAYS, "no site is added for it"
+        return Expected.STAYS, said("no site is added for it")
     stop = _standstill(site, reason)
     if stop is not None:
         return stop
     if row.delivery.new.change not in (Change.UPSERT, Change.DELETE):
         return LOOKS
     if not site.policy.may_write(_other(row)):
-        return Expected.ENDED, f"by its policy nothing is written to {_other(row)}"
+        return Expected.ENDED, said(
+            "by its policy nothing is written to %(side)s", side=_side_words(_other(row))
+        )
     if reason == "unknown_entity":
         return _of_unknown_thing(held, site, known)
     if reason == "unknown_contact":
@@ -131,7 +140,7 @@ def _of_unknown_thing(held: Held, site: Site, known: Known) -> Forecast:
     if keys & known.hold_keys:
         return of_person(held, site, known)
     if site.policy.unknown_entity is UnknownEntity.SKIP:
-        return Expected.ENDED, "by its policy what is not mapped is skipped"
+        return Expected.ENDED, said("by its policy what is not mapped is skipped")
     if site.policy.unknown_entity is UnknownEntity.SAME_ID:
         return of_person(held, site, known)
     return Expected.STAYS, _words("unknown_entity")
@@ -149,7 +158,7 @@ def of_person(held: Held, site: Site, known: Known) -> Forecast:
     if normalise_email(person.email) in known.addresses:
         return WRITES
     if site.policy.unknown_contact is UnknownContact.SKIP:
-        return Expected.TRIED, "by its policy it ends, unless Wix knows the address"
+        return Expected.TRIED, said("by its policy it ends, unless Wix knows the address")
     return ASKS_WIX
 
 
@@ -158,9 +167,11 @@ def _of_unknown_person(held: Held, site: Site, known: Known) -> Forecast:
     if address is not None and normalise_email(address) in known.addresses:
         return WRITES
     if site.policy.unknown_contact is UnknownContact.CREATE:
-        return Expected.WRITTEN, "by its policy the person becomes a contact, and the value crosses"
+        return Expected.WRITTEN, said(
+            "by its policy the person becomes a contact, and the value crosses"
+        )
     if site.policy.unknown_contact is UnknownContact.SKIP:
-        return Expected.TRIED, "by its policy it ends, unless Wix knows the address"
+        return Expected.TRIED, said("by its policy it ends, unless Wix knows the address")
     return ASKS_WIX
 
 
@@ -169,19 +180,20 @@ def _of_reason(row: HeldRow, site: Site, reason: str) -> Forecast:
     if reason in UNCONFIRMED_DELETES or reason == "moved_onto_rating":
         return _of_delete(site)
     if row.delivery.new.change is Change.DELETE and site.policy.deletes is Deletes.IGNORE:
-        return Expected.ENDED, "by its policy deletes do not cross"
+        return Expected.ENDED, said("by its policy deletes do not cross")
     if reason in ("first_difference", "scale_changed"):
         if site.policy.first_difference is FirstDifference.HOLD:
-            return Expected.STAYS, "both sides differ, and nobody has said which is right"
-        return Expected.WRITTEN, f"by its policy {site.policy.first_difference} is right"
+            return Expected.STAYS, said("both sides differ, and nobody has said which is right")
+        right = _side_words(Side(site.policy.first_difference))
+        return Expected.WRITTEN, said("by its policy %(side)s is right", side=right)
     if reason == "anonymous_visitor" and site.policy.wix_anonymous is WixAnonymous.SKIP:
-        return Expected.ENDED, "by its policy what nobody knows is skipped"
+        return Expected.ENDED, said("by its policy what nobody knows is skipped")
     if reason in STILL_MISSING or reason == "anonymous_visitor":
         return Expected.STAYS, _words(reason)
     if reason in LET_IN:
         return WRITES
     if reason in TRIED_AGAIN:
-        return Expected.TRIED, "it is sent again, and the other side may refuse it again"
+        return Expected.TRIED, said("it is sent again, and the other side may refuse it again")
     return LOOKS
 
 
@@ -197,10 +209,11 @@ def _other(row: HeldRow) -> Side:
 
 def _words(reason: str) -> str:
     """The title of a reason, in the middle of a sentence."""
-    title = hold_reason(reason).title
-    if title.startswith("Wix"):
-        return title
-    return title[0].lower() + title[1:]
+    return within(hold_reason(reason).title)
+
+
+def _side_words(side: Side) -> str:
+    return said("the external side") if side is Side.EXTERNAL else "Wix"
 
 
 def deletes_of(held: Sequence[Held]) -> set[Side]:

@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.hold_reasons import hold_reason
+from sync_worker.core.said import Said, joined, said
 from sync_worker.core.values import EntityRef, HistoryKind, InboxState, Side, Site
 from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.ledger.administration.held import DeliveryStory, HeldDelivery
+from sync_worker.ledger.administration.history_lines import HistoryLine
 from sync_worker.ledger.console.held_filter import HeldFilter
 from sync_worker.ledger.console.held_known import Known, SqlHeldKnown, Wanted
 from sync_worker.ledger.console.held_pages import DAYS, PAGE, HeldRow, SqlHeldPages
@@ -55,7 +57,7 @@ class HeldService:
             return None
         found = self._admin.site_pages.some([site_id])
         if not found:
-            raise Misconfigured(f"there is no site {site_id}")
+            raise Misconfigured(said("there is no site %(site)s", site=site_id))
         return found[0]
 
     def filter(
@@ -113,6 +115,12 @@ class HeldService:
         items = [self._item(who, row) for row in rows[:limit]]
         return HeldPage(items, items[-1].number if len(rows) > limit else None)
 
+    def items(self, who: Who, numbers: Sequence[int]) -> dict[int, HeldItem]:
+        """Of some held ones what a person knows of them, by their numbers."""
+        which = self._scoped(who, HeldFilter(inbox_ids=numbers), Right.LOOK)
+        rows = self._pages.page(which, limit=max(1, len(numbers)))
+        return {row.delivery.id: self._item(who, row) for row in rows}
+
     def listed(self, who: Who, which: HeldFilter, limit: int) -> list[HeldDelivery]:
         """As commands print them: of all reasons together, oldest first."""
         return self._admin.held.all(self._scoped(who, which, Right.LOOK), limit)
@@ -155,15 +163,21 @@ class HeldService:
         state, reason = story.delivery.state, story.delivery.reason
         own = [line for line in story.history if line.entry.inbox_id == number]
         acts = [one for one in own if one.entry.what in (HistoryKind.REPLAY, HistoryKind.DROP)]
-        by = ""
-        if acts and acts[-1].entry.actor:
-            did = "released" if acts[-1].entry.what is HistoryKind.REPLAY else "dropped"
-            by = f" {acts[-1].entry.actor} {did} it at {acts[-1].at:%H:%M:%S} UTC."
         if state is InboxState.HELD:
-            return f"#{number} is held: {hold_reason(reason).title}."
+            title = said(hold_reason(reason).title)
+            return said("#%(number)s is held: %(why)s.", number=number, why=title)
+        told = [
+            said(
+                "#%(number)s is not held any more: it has ended (%(why)s).",
+                number=number,
+                why=reason or state,
+            )
+        ]
         if state in (InboxState.NEW, InboxState.TAKEN):
-            return f"#{number} is not held any more: it is on its way.{by}"
-        return f"#{number} is not held any more: it has ended ({reason or state}).{by}"
+            told = [said("#%(number)s is not held any more: it is on its way.", number=number)]
+        if acts and acts[-1].entry.actor:
+            told.append(_act_words(acts[-1]))
+        return joined(" ", told)
 
     def days(self, who: Who, which: HeldFilter, days: int = DAYS) -> list[HeldDay]:
         """Since when what is held now came, by day and reason."""
@@ -198,7 +212,7 @@ class HeldService:
         """End for good. Raises Misconfigured without a reason."""
         which = self._scoped(who, which, Right.RELEASE)
         if not why.strip():
-            raise Misconfigured("say why; it stands in the history for whoever asks later")
+            raise Misconfigured(said("say why; it stands in the history for whoever asks later"))
         return self._in_batches(
             which, limit, lambda some: self._admin.held.drop(some, why.strip(), who.name)
         )
@@ -259,6 +273,14 @@ def wanted_of(held: Sequence[Held]) -> Wanted:
         if one.record is not None and one.record.person.contact_id is not None:
             contacts.add(one.record.person.contact_id)
     return Wanted(things, addresses, contacts, deletes_of(held))
+
+
+def _act_words(line: HistoryLine) -> Said:
+    """Who has released or dropped it."""
+    values = {"actor": line.entry.actor, "at": f"{line.at:%H:%M:%S}"}
+    if line.entry.what is HistoryKind.REPLAY:
+        return said("%(actor)s released it at %(at)s UTC.", **values)
+    return said("%(actor)s dropped it at %(at)s UTC.", **values)
 
 
 def refused_with(story: DeliveryStory) -> str:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from sync_worker.core.hold_reasons import hold_reason
 from sync_worker.core.outside_words import for_people, shortened
+from sync_worker.core.said import joined, said
 from sync_worker.core.values import Change, Record, Site, Value
 from sync_worker.ledger.console.held_pages import HeldRow
 from sync_worker.services.access.masking import masked
@@ -41,7 +42,7 @@ def item_of(row: HeldRow, record: Record | None, *, sees_addresses: bool) -> Hel
         address,
         title or thing_id,
         thing_id,
-        "deleted" if new.change is Change.DELETE else _value(here),
+        said("deleted") if new.change is Change.DELETE else _value(here),
         _value(there),
         _received(row),
         row.delivery.link_id,
@@ -50,7 +51,9 @@ def item_of(row: HeldRow, record: Record | None, *, sees_addresses: bool) -> Hel
 
 def site_words(site: Site | None) -> str:
     """A site in a few words."""
-    return "no site" if site is None else f"{site.id} · {site.connector or 'no account yet'}"
+    if site is None:
+        return said("no site")
+    return joined(" · ", [str(site.id), site.connector or said("no account yet")])
 
 
 def _received(row: HeldRow) -> datetime:

@@ -9,6 +9,7 @@ from sync_worker.core.email_identity import is_usable
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.hold_keys import email_hold_keys
 from sync_worker.core.hold_reasons import Way, hold_reason
+from sync_worker.core.said import said, said_many
 from sync_worker.core.values import Contact, EntityRef, Record, Side, Site
 from sync_worker.core.words import MAX_WIX_ID, is_usable_id
 from sync_worker.ledger.administration.admin import LedgerAdmin
@@ -99,7 +100,11 @@ class Mending:
         row, site = self._mendable(who, number)
         known = missing_thing(row, self._readings.record(row))
         if known is None:
-            raise Misconfigured(f"#{number} does not say what it rates, so it cannot be mapped")
+            raise Misconfigured(
+                said(
+                    "#%(number)s does not say what it rates, so it cannot be mapped", number=number
+                )
+            )
         _refuse_unusable(other)
         if row.delivery.new.side is Side.WIX:
             pair = (site.name_in_maps(known), other)
@@ -110,9 +115,15 @@ class Mending:
         try:
             done = self._admin.mappings.import_entities(site, [pair], who.name, why)
         except ImportRefused as refused:
-            raise Misconfigured(f"it cannot be mapped so: {refused.problems[0]}") from None
+            raise Misconfigured(
+                said("it cannot be mapped so: %(why)s", why=refused.problems[0])
+            ) from None
         wix, external = pair
-        told = f"{wix.entity_id} on Wix is {external.entity_id} outside now"
+        told = said(
+            "%(wix)s on Wix is %(external)s outside now",
+            wix=wix.entity_id,
+            external=external.entity_id,
+        )
         return Given(_sentence(told, done), len(done.released))
 
     def add_contact(
@@ -129,17 +140,23 @@ class Mending:
         address = (told or address).strip()
         contact_id = contact_id.strip()
         if not is_usable(address):
-            raise Misconfigured("give the e-mail address of the person, as the review shows it")
+            raise Misconfigured(
+                said("give the e-mail address of the person, as the review shows it")
+            )
         if row.hold_key not in email_hold_keys(address):
-            raise Misconfigured(f"#{number} waits for another address than this one")
+            raise Misconfigured(
+                said("#%(number)s waits for another address than this one", number=number)
+            )
         if not is_usable_id(contact_id, MAX_WIX_ID):
-            raise Misconfigured("give the id of the contact, as Wix shows it in its address")
+            raise Misconfigured(said("give the id of the contact, as Wix shows it in its address"))
         person = Contact(contact_id, address)
         try:
             done = self._admin.mappings.import_contacts(site, [person], who.name, why)
         except ImportRefused as refused:
-            raise Misconfigured(f"it cannot be added so: {refused.problems[0]}") from None
-        return Given(_sentence("The contact is added", done), len(done.released))
+            raise Misconfigured(
+                said("it cannot be added so: %(why)s", why=refused.problems[0])
+            ) from None
+        return Given(_sentence(said("The contact is added"), done), len(done.released))
 
     def _missing_product(
         self, row: HeldRow, site: Site, record: Record | None
@@ -174,7 +191,9 @@ class Mending:
         row = self._row(number)
         # Whether one of another site is held is nobody's business.
         if row is None or row.site is None or not who.may(Right.MAP, row.site.id):
-            raise ChangedMeanwhile(f"#{number} is not held any more, so there is nothing to map")
+            raise ChangedMeanwhile(
+                said("#%(number)s is not held any more, so there is nothing to map", number=number)
+            )
         return row, row.site
 
     def _row(self, number: int) -> HeldRow | None:
@@ -191,17 +210,23 @@ def _person(record: Record | None) -> tuple[str, str]:
 
 def _sentence(told: str, done: Imported) -> str:
     if not done.added and not done.changed:
-        told = f"{told} (it was so already)"
+        told = said("%(what)s (it was so already)", what=told)
     held = len(done.released)
     if not held:
-        return f"{told}. Nothing had waited for it."
-    waited = "1 held one goes on" if held == 1 else f"{held:,} held ones go on"
-    return f"{told}; {waited} now."
+        return said("%(what)s. Nothing had waited for it.", what=told)
+    number = f"{held:,}"
+    return said_many(
+        "%(what)s; 1 held one goes on now.",
+        "%(what)s; %(count)s held ones go on now.",
+        held,
+        what=told,
+        count=number,
+    )
 
 
 def _refuse_unusable(ref: EntityRef) -> None:
     """Raises Misconfigured."""
     if not is_usable_id(ref.entity_id, MAX_ENTITY_ID):
-        raise Misconfigured("give the id of the product, as the other side shows it")
+        raise Misconfigured(said("give the id of the product, as the other side shows it"))
     if ref.group and not is_usable_id(ref.group, MAX_GROUP):
-        raise Misconfigured("that group cannot be used: it is too long, or cannot be printed")
+        raise Misconfigured(said("that group cannot be used: it is too long, or cannot be printed"))

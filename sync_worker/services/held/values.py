@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from sync_worker.core.said import joined, marked_many, said, said_many
 from sync_worker.ledger.administration.history_lines import HistoryLine
 
 MAX_COUNTED = 1000
@@ -123,21 +124,31 @@ class Preview:
     def words(self) -> str:
         """In one sentence."""
         told = [
-            f"{number:,} {words}"
+            _counted(words, number)
             for expected, words in _WORDS.items()
             if (number := self.count(expected))
         ]
         if not told:
-            return "Nothing is held here any more."
-        of = f"of the first {self.looked_at:,}: " if self.is_more else ""
-        return f"Expected: {of}{', '.join(told)}."
+            return said("Nothing is held here any more.")
+        expected_words = joined(", ", told)
+        if not self.is_more:
+            return said("Expected: %(what)s.", what=expected_words)
+        first = f"{self.looked_at:,}"
+        return said("Expected: of the first %(num)s: %(what)s.", num=first, what=expected_words)
+
+
+def _counted(words: tuple[str, str], number: int) -> str:
+    count = f"{number:,}"
+    return said_many(*words, number, count=count)
 
 
 _WORDS = {
-    Expected.WRITTEN: "will be written",
-    Expected.TRIED: "will be tried",
-    Expected.ENDED: "will end without a write",
-    Expected.STAYS: "will stay",
+    Expected.WRITTEN: marked_many("%(count)s will be written", "%(count)s will be written"),
+    Expected.TRIED: marked_many("%(count)s will be tried", "%(count)s will be tried"),
+    Expected.ENDED: marked_many(
+        "%(count)s will end without a write", "%(count)s will end without a write"
+    ),
+    Expected.STAYS: marked_many("%(count)s will stay", "%(count)s will stay"),
 }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sync_worker.core.ports.inbox import CREATE_ACCEPTED, RATE_LIMITED
+from sync_worker.core.said import said
 from sync_worker.core.values import Site
 from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.ledger.administration.held import WaitingDelivery
@@ -17,8 +18,8 @@ from sync_worker.services.held.items import site_words
 
 MAX_GROUPS = 50
 SENTENCES = {
-    RATE_LIMITED: "waits for its turn: only so many requests a minute are allowed",
-    CREATE_ACCEPTED: "was accepted, and has not shown up on the other side yet",
+    RATE_LIMITED: said("waits for its turn: only so many requests a minute are allowed"),
+    CREATE_ACCEPTED: said("was accepted, and has not shown up on the other side yet"),
 }
 
 
@@ -128,4 +129,6 @@ def said_by(row: WaitingRow, site: Site | None) -> tuple[str, str]:
     # Words of our own name no remote.
     if not colon or not remote.replace("-", "").replace("_", "").isalnum() or len(answer) > 20:
         return "", row.reason
-    return remote, f"answers {answer}: {message}" if answer else message
+    if not answer:
+        return remote, message
+    return remote, said("answers %(answer)s: %(message)s", answer=answer, message=message)

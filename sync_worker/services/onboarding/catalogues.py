@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from sync_worker.core.errors import Permanent
 from sync_worker.core.pages_seen import TOO_LONG, PagesSeen
 from sync_worker.core.ports.catalogue import Catalogue, NotListed
+from sync_worker.core.said import said
 from sync_worker.core.values import Side
 from sync_worker.core.values.catalogue import CatalogueItem
 from sync_worker.files.proposals import EntityProposal, propose_entities
@@ -43,7 +44,11 @@ def refuse_unlisted(catalogues: Mapping[Side, Catalogue]) -> None:
     for side, catalogue in catalogues.items():
         if catalogue.none:
             raise NotListed(
-                f"the {side} side lists no products ({catalogue.none}); map them from files"
+                said(
+                    "the %(side)s side lists no products (%(why)s); map them from files",
+                    side=side,
+                    why=catalogue.none,
+                )
             )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.said import said
 from sync_worker.core.values import Site
 from sync_worker.core.values.catalogue import ProposedPair
 from sync_worker.ledger.administration.admin import LedgerAdmin
@@ -97,26 +98,28 @@ class Guide:
         if says_yes:
             confirmed = self._confirmed(who, site_id, seen)
         self._asking.onboard(site_id, confirmed, who.name)
-        return "A worker goes on with the steps now; each stands here once it is done."
+        return said("A worker goes on with the steps now; each stands here once it is done.")
 
     def skip(self, who: Who, site_id: int, seen: str, why: str) -> str:
         """Do without the next step, and go on."""
         who.check(Right.COMPARE, site_id)
         step = self._refuse_changed(site_id, seen)
         if not why:
-            raise Misconfigured("say why the step is left out: whoever looks it up wants to know")
+            raise Misconfigured(
+                said("say why the step is left out: whoever looks it up wants to know")
+            )
         self._onboarding.skip(self._site(site_id), step, why[:MAX_WHY], who.name)
         self._asking.onboard(site_id, [], who.name)
-        return "The step is left out, and a worker goes on now."
+        return said("The step is left out, and a worker goes on now.")
 
     def again(self, who: Who, site_id: int, name: str) -> str:
         """A step that is over, and all that follow from it, anew."""
         who.check(Right.COMPARE, site_id)
         if name not in tuple(Step):
-            raise Misconfigured(f"there is no step {name[:32]!r}")
+            raise Misconfigured(said("there is no step %(name)s", name=repr(name[:32])))
         self._onboarding.again(self._site(site_id), Step(name), who.name)
         self._asking.onboard(site_id, [], who.name)
-        return "A worker does the step anew now, and what follows from it."
+        return said("A worker does the step anew now, and what follows from it.")
 
     def _confirmed(self, who: Who, site_id: int, seen: str) -> list[str]:
         step = self._refuse_changed(site_id, seen)
@@ -129,7 +132,9 @@ class Guide:
     def _refuse_changed(self, site_id: int, seen: str) -> Step:
         following = self._progress(site_id).following
         if following is None or following.step != seen:
-            raise ChangedMeanwhile("The next step is another one by now: look at the page again.")
+            raise ChangedMeanwhile(
+                said("The next step is another one by now: look at the page again.")
+            )
         return following.step
 
     def _progress(self, site_id: int) -> Progress:

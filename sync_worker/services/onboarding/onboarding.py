@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from sync_worker.core.errors import Misconfigured, SyncError
+from sync_worker.core.hold_reasons import hold_reason
+from sync_worker.core.said import joined, kept, said, within
 from sync_worker.core.values import AccountState, AutoMap, Site, SiteState, UnknownEntity
 from sync_worker.ledger.accounts.store import SqlAccountStore
 from sync_worker.ledger.administration.admin import LedgerAdmin
@@ -96,7 +98,7 @@ class Onboarding:
     def skip(self, site: Site, step: Step, why: str, actor: str) -> Progress:
         """A person does without a step. Raises Misconfigured for what no site can do without."""
         if step in NEVER_SKIPPED:
-            raise Misconfigured(f"the step {step} cannot be left out")
+            raise Misconfigured(said("the step %(step)s cannot be left out", step=step))
         self._note(site, step, Result(StepState.SKIPPED, why), actor)
         self._audit.add(actor, f"onboard.skip_{step}", site_id=site.id, why=why)
         return self.progress(site)
@@ -104,7 +106,13 @@ class Onboarding:
     def _note(self, site: Site, step: Step, result: Result, actor: str) -> None:
         made_with = _made_with(step, site, self._address(site))
         self._admin.onboarding.note(
-            site.id, step, result.state, result.words, actor, made_with=made_with
+            site.id,
+            step,
+            result.state,
+            result.words,
+            actor,
+            made_with=made_with,
+            form=kept(result.words),
         )
 
     def _address(self, site: Site) -> str:
@@ -115,12 +123,16 @@ class Onboarding:
     def _performed(self, step: Step, site: Site, is_confirmed: bool) -> Result:
         """What a step comes to; a failure is one of its results."""
         if not site.is_at_work and step not in (Step.INSTALLED, Step.ACCOUNT):
-            why = f"the site is at rest ({site.why_at_rest}); let it go on first"
+            why = said(
+                "the site is at rest (%(why)s); let it go on first",
+                why=within(hold_reason(site.why_at_rest).title),
+            )
             return Result(StepState.WAITS, why)
         try:
             return self._answered(step, site, is_confirmed)
         except SyncError as error:
-            return Result(StepState.FAILED, str(error))
+            is_told = not str(error.facts)
+            return Result(StepState.FAILED, error.message if is_told else str(error))
 
     def _answered(self, step: Step, site: Site, is_confirmed: bool) -> Result:
         """A step that needs a yes shows what it would do until it has one. Raises SyncError."""
@@ -128,39 +140,55 @@ class Onboarding:
             return self._pairs(site, is_confirmed=is_confirmed)
         # The start is nothing but its act.
         if step is Step.START and not is_confirmed:
-            return Result(StepState.WAITS, "everything is ready: say yes to the start")
+            return Result(StepState.WAITS, said("everything is ready: say yes to the start"))
         result = self._performs[step](site)
         if step is Step.SCALE and not is_confirmed:
             return Result(StepState.WAITS, result.words)
         # A person has made what we cannot make.
         if step is Step.WEBHOOKS and is_confirmed and result.state is StepState.WAITS:
-            return Result(StepState.DONE, f"{result.words}\nmade, as was said")
+            return Result(StepState.DONE, joined("\n", [result.words, said("made, as was said")]))
         return result
 
     def _account(self, site: Site) -> Result:
-        kept = "what comes for it meanwhile is kept"
         if site.account_state is AccountState.REVOKED:
-            words = f"the account {site.external_source} is revoked, the site waits for another"
-            return Result(StepState.WAITS, f"{words}; {kept}")
+            words = said(
+                "the account %(account)s is revoked, the site waits for another; what comes for it"
+                " meanwhile is kept",
+                account=site.external_source,
+            )
+            return Result(StepState.WAITS, words)
         if not site.external_source:
-            return Result(StepState.WAITS, f"the site waits for its account; {kept}")
-        words = f"external deliveries come from {site.external_source}"
+            words = said("the site waits for its account; what comes for it meanwhile is kept")
+            return Result(StepState.WAITS, words)
+        words = said("external deliveries come from %(account)s", account=site.external_source)
         if address := self._address(site):
-            words += f", its webhooks to /webhooks/external/{site.connector}/{address}"
+            path = f"/webhooks/external/{site.connector}/{address}"
+            words = said(
+                "external deliveries come from %(account)s, its webhooks to %(path)s",
+                account=site.external_source,
+                path=path,
+            )
         return Result(StepState.DONE, words)
 
     def _catalogues(self, site: Site) -> Result:
         looked = self._products.look(site)
         if looked.why_not:
-            return Result(StepState.DONE, f"not read: {looked.why_not}")
+            return Result(StepState.DONE, said("not read: %(why)s", why=looked.why_not))
         found = looked.counts
-        words = (
-            f"{found['wix']} products on Wix, {found['external']} outside;"
-            f" {looked.proposed} pairs proposed, {found['doubtful']} without a certain twin"
-        )
+        told = [
+            said(
+                "%(wix)s products on Wix, %(external)s outside; %(proposed)s pairs proposed,"
+                " %(doubtful)s without a certain twin",
+                wix=found["wix"],
+                external=found["external"],
+                proposed=looked.proposed,
+                doubtful=found["doubtful"],
+            )
+        ]
         if looked.mapped:
-            words += f", {looked.mapped} mapped by auto_map={site.policy.auto_map}"
-        return Result(StepState.DONE, words)
+            policy = f"auto_map={site.policy.auto_map}"
+            told.append(said("%(num)s mapped by %(policy)s", num=looked.mapped, policy=policy))
+        return Result(StepState.DONE, joined(", ", told))
 
     def _pairs(self, site: Site, *, is_confirmed: bool) -> Result:
         """Shown for a yes; with nothing proposed, what is mapped already will do."""
@@ -168,31 +196,42 @@ class Onboarding:
         if proposed and is_confirmed:
             return self._confirmed_pairs(site)
         if proposed:
-            by = ", ".join(f"{many} by {way}" for way, many in sorted(proposed.items()))
-            return Result(StepState.WAITS, f"{sum(proposed.values())} pairs to confirm: {by}")
+            by = [said("%(num)s by %(way)s", num=n, way=way) for way, n in sorted(proposed.items())]
+            words = said(
+                "%(num)s pairs to confirm: %(by)s", num=sum(proposed.values()), by=joined(", ", by)
+            )
+            return Result(StepState.WAITS, words)
         mapped = len(self._admin.mappings.entities(site.id))
         policy = site.policy
         maps_itself = policy.unknown_entity is UnknownEntity.SAME_ID
         if mapped or maps_itself or policy.auto_map is not AutoMap.OFF:
-            return Result(StepState.DONE, f"{mapped} things are mapped")
+            return Result(StepState.DONE, said("%(num)s things are mapped", num=mapped))
         return Result(
             StepState.WAITS,
-            "nothing is mapped and nothing proposed, so no rating can cross: map products from a"
-            " file, or do without this step; what is not mapped waits until it is",
+            said(
+                "nothing is mapped and nothing proposed, so no rating can cross: map products from"
+                " a file, or do without this step; what is not mapped waits until it is"
+            ),
         )
 
     def _confirmed_pairs(self, site: Site) -> Result:
         done, wrong = self._products.confirm(site)
-        words = f"{done.added} pairs mapped, {len(done.released)} held deliveries go on"
+        told = [
+            said(
+                "%(added)s pairs mapped, %(released)s held deliveries go on",
+                added=done.added,
+                released=len(done.released),
+            )
+        ]
         if wrong:
-            words += f"; {len(wrong)} could not be: {wrong[0]}"
-        return Result(StepState.DONE, words)
+            told.append(said("%(num)s could not be: %(why)s", num=len(wrong), why=wrong[0]))
+        return Result(StepState.DONE, joined("; ", told))
 
 
 def _installed(site: Site) -> Result:
     if site.state is SiteState.REMOVED:
-        return Result(StepState.FAILED, "the app is removed from the site")
-    return Result(StepState.DONE, f"instance {site.instance_id}")
+        return Result(StepState.FAILED, said("the app is removed from the site"))
+    return Result(StepState.DONE, said("instance %(instance)s", instance=site.instance_id))
 
 
 def _made_with(step: Step, site: Site, address: str) -> str:

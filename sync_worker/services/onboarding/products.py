@@ -107,7 +107,7 @@ class Products:
         except NotListed as none:
             released = self._asked(site, keys)
             self._admin.looks.note(site.id, {}, str(none))
-            return Looked({}, released=tuple(released), why_not=str(none))
+            return Looked({}, released=tuple(released), why_not=none.message)
         looked = self._paired(site, found)
         released = [*looked.released, *self._asked(site, keys)]
         self._admin.looks.note(site.id, looked.counts)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from sync_worker.core.said import said_again
+
 
 class Step(StrEnum):
     """In their order; each may be left and taken up again."""
@@ -93,4 +95,6 @@ def _line(step: Step, told: Mapping[str, Any], made_with: str) -> StepLine:
     if state not in tuple(StepState) or told.get("made_with", made_with) != made_with:
         return StepLine(step, StepState.TO_DO)
     words, actor = str(told.get("words", "")), str(told.get("actor", ""))
+    if told.get("form"):
+        words = said_again(told["form"])
     return StepLine(step, StepState(state), words, actor, int(told.get("at", 0)))

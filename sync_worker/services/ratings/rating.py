@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sync_worker.core.hold_reasons import STOPPED, hold_reason
+from sync_worker.core.said import said, sentence
 from sync_worker.core.values import HistoryKind, InboxState, Side, Slot, Value, WixKind
 from sync_worker.ledger.ratings.rating_story import DeliveryStep, RatingStories, RatingStory
 from sync_worker.services.access.who import Right, Who
 from sync_worker.services.ratings.shaping import delivery_found, is_erased, rating_found
 from sync_worker.services.ratings.timeline import Step, steps_of_delivery, timeline
 from sync_worker.services.ratings.values import DeliveryFound, RatingFound
-from sync_worker.services.ratings.words import title_of, told
+from sync_worker.services.ratings.words import OPERATIONS, title_of, told
 
 WORDS = ("title", "body", "reply")
 LEFT = (HistoryKind.HOLD, HistoryKind.IGNORE)
@@ -170,7 +171,7 @@ def _attributes(story: RatingStory) -> Iterator[Attribute]:
             wix_best=None if field is None else str(field.wix.maximum),
             external_best=None if field is None else str(field.external.maximum),
             differs=not is_same_as_base or one_sided,
-            why=why or ("Only one side has it." if one_sided else ""),
+            why=why or (said("Only one side has it.") if one_sided else ""),
         )
 
 
@@ -208,6 +209,9 @@ def _open_write(story: RatingStory) -> str | None:
     """A write whose outcome is not known yet."""
     for intent, _ in story.intents:
         if str(intent.state) == "open":
-            where = "Wix" if intent.slot.side is Side.WIX else "the other side"
-            return f"{str(intent.operation).capitalize()} on {where}: its answer is not known yet"
+            what = OPERATIONS.get(intent.operation, str(intent.operation))
+            words = said("%(what)s on the other side: its answer is not known yet", what=what)
+            if intent.slot.side is Side.WIX:
+                words = said("%(what)s on Wix: its answer is not known yet", what=what)
+            return sentence(words)
     return None

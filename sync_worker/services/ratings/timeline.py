@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
-from sync_worker.core.values import InboxState, Intent, IntentState, Side
+from sync_worker.core.said import joined, said, said_many
+from sync_worker.core.values import InboxState, Intent, IntentState
 from sync_worker.ledger.ratings.rating_story import DeliveryStep, RatingStory
 from sync_worker.services.access.who import Who
 from sync_worker.services.ratings import words
@@ -58,14 +59,15 @@ def steps_of_delivery(step: DeliveryStep, flower_url: str) -> Iterator[Step]:
     if flower_url:
         asked = quote(f"{TASK} args:{number}")
         url = f"{flower_url.rstrip('/')}/tasks?name={asked}"
-    arrived = f"Told {words.FROM[step.side]}: {what}"
+    arrived = said("Told %(where)s: %(what)s", where=words.FROM[step.side], what=what)
     if step.change == "decide":
-        arrived = "A person decided about it"
-    detail = "It names our own app." if step.is_ours else ""
+        arrived = said("A person decided about it")
+    detail = said("It names our own app.") if step.is_ours else ""
     yield Step(step.received_at, "webhook", arrived, detail, "", number, None, url)
     if step.state in OPEN and step.reason:
-        again = f"Waits: {step.reason.replace('_', ' ')}"
-        yield Step(step.next_try_at, "retry", again, f"{step.attempts} tries so far", "", number)
+        again = said("Waits: %(why)s", why=step.reason.replace("_", " "))
+        tries = said_many("%(num)s try so far", "%(num)s tries so far", step.attempts)
+        yield Step(step.next_try_at, "retry", again, tries, "", number)
     elif step.ended_at is not None:
         kind = "held" if step.state is InboxState.HELD else "end"
         told = words.ended(step.state, step.reason)
@@ -73,19 +75,19 @@ def steps_of_delivery(step: DeliveryStep, flower_url: str) -> Iterator[Step]:
 
 
 def _plan(intent: Intent, at: datetime) -> Step:
-    where = "on Wix" if intent.slot.side is Side.WIX else "outside"
     targets = [
         f"{name} {value}" if not isinstance(value, str) else name
         for name, value in intent.targets.items()
         if value is not None
     ]
-    reasons = "; ".join(dict.fromkeys(filter(None, intent.reasons.values())))
-    told = f"Planned: {intent.operation} {where}"
+    reasons = list(dict.fromkeys(filter(None, map(words.reason, intent.reasons.values()))))
+    operation = words.OPERATIONS.get(intent.operation, str(intent.operation))
+    told = said("Planned: %(what)s %(where)s", what=operation, where=words.WHERE[intent.slot.side])
     if targets:
-        told = f"{told}, {', '.join(targets)}"
+        told = joined(", ", [told, *targets])
     if intent.state is IntentState.ABANDONED:
-        reasons = f"{reasons}; given up" if reasons else "given up"
-    return Step(at, "plan", told, reasons, "", intent.id[:8])
+        reasons.append(said("given up"))
+    return Step(at, "plan", told, joined("; ", reasons), "", intent.id[:8])
 
 
 def _kind_of(line: Line) -> str:

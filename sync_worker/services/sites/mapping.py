@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.said import joined, said
 from sync_worker.core.values import Site
 from sync_worker.core.values.catalogue import ProposedPair
 from sync_worker.files.mapping_files import read_entities
@@ -32,11 +33,13 @@ __all__ = [
     "RowsRefused",
     "WaitingThing",
     "mapped",
+    "mapped_words",
 ]
 
 WAYS = ALL_WAYS
 MAX_FILE = 8 * 1024 * 1024  # bytes of a file that a page sends
 MAX_PROBLEMS = 100  # shown of one file
+MAX_TOLD = 5  # reasons why a pair is not mapped
 
 
 class RowsRefused(Exception):
@@ -73,6 +76,24 @@ class Mapped:
     unchanged: int
     released: int
     refused: Sequence[str] = ()
+
+
+def mapped_words(done: Mapped) -> str:
+    """What was mapped, in a sentence or two."""
+    counted = [said("%(num)s mapped", num=done.added)]
+    if done.changed:
+        counted.append(said("%(num)s changed", num=done.changed))
+    if done.unchanged:
+        counted.append(said("%(num)s were there already", num=done.unchanged))
+    told = [joined("", [joined(", ", counted), "."])]
+    if done.released:
+        told.append(
+            said("%(num)s deliveries that had waited are on the way now.", num=done.released)
+        )
+    if done.refused:
+        few = "; ".join(done.refused[:MAX_TOLD])
+        told.append(said("%(num)s could not be mapped: %(why)s.", num=len(done.refused), why=few))
+    return joined(" ", told)
 
 
 class Maps:
@@ -119,7 +140,13 @@ class Maps:
         counts = self._admin.proposals.counts(site_id)
         there = sum(counts.get(way, 0) for way in ways)
         if seen is not None and seen != there:
-            raise ChangedMeanwhile(f"There were {seen} pairs when you looked, and are {there} now.")
+            raise ChangedMeanwhile(
+                said(
+                    "There were %(seen)s pairs when you looked, and are %(now)s now.",
+                    seen=seen,
+                    now=there,
+                )
+            )
         return mapped(*self._products.confirm(self._site(site_id), ways, who.name))
 
     def refuse(self, who: Who, site_id: int, numbers: Sequence[int]) -> int:
@@ -132,7 +159,12 @@ class Maps:
         who.check(Right.MAP, site_id)
         if len(content) > MAX_FILE:
             raise RowsRefused(
-                [f"the file is larger than {MAX_FILE // 2**20} MiB: send it in parts"]
+                [
+                    said(
+                        "the file is larger than %(size)s MiB: send it in parts",
+                        size=MAX_FILE // 2**20,
+                    )
+                ]
             )
         with tempfile.TemporaryDirectory(prefix="maps") as folder:
             file = Path(folder) / "line"
@@ -155,9 +187,11 @@ class Maps:
         """Take a map away that no rating uses; what was done, in a sentence."""
         who.check(Right.MAP, site_id)
         gone = self._maps.remove(site_id, map_id, who.name, why)
-        return (
-            f"The map of {gone.wix.entity_id} to {gone.external.entity_id} is removed. No rating"
-            " was linked by it; a new one waits until the product is mapped again."
+        return said(
+            "The map of %(wix)s to %(external)s is removed. No rating was linked by it; a new one"
+            " waits until the product is mapped again.",
+            wix=gone.wix.entity_id,
+            external=gone.external.entity_id,
         )
 
     def remove_named(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.said import joined, said, said_many
 from sync_worker.core.values import SiteState
 from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.ledger.console.pauses import SqlPauses
@@ -15,8 +16,8 @@ MAX_PAUSE_SECONDS = 366 * 86_400.0
 MAX_WHY = 256
 # An owner did not begin these, and does not know whether they may end.
 WORDS_OF_OTHERS = {
-    SiteState.RECOVERY: "in recovery, and nothing is deleted on either side meanwhile",
-    SiteState.REMOVED: "removed, as the app is not installed on it",
+    SiteState.RECOVERY: said("in recovery, and nothing is deleted on either side meanwhile"),
+    SiteState.REMOVED: said("removed, as the app is not installed on it"),
 }
 
 
@@ -56,8 +57,17 @@ class Pausing:
         _refuse_odd_time(until, now)
         self._refuse_removed(site_id)
         self._admin.sites.set_state(site_id, SiteState.PAUSED, who.name, why[:MAX_WHY], until=until)
-        ends = "until somebody resumes it" if until is None else f"until {at(until, now)}"
-        sentence = f"Site {site_id} is paused {ends}. What comes meanwhile is kept and waits."
+        sentence = said(
+            "Site %(site)s is paused until somebody resumes it. What comes meanwhile is kept and"
+            " waits.",
+            site=site_id,
+        )
+        if until is not None:
+            sentence = said(
+                "Site %(site)s is paused until %(at)s. What comes meanwhile is kept and waits.",
+                site=site_id,
+                at=at(until, now),
+            )
         return Rested(site_id, SiteState.PAUSED, until, 0, sentence)
 
     def resume(self, who: Who, site_id: int, why: str = "") -> Rested:
@@ -70,22 +80,35 @@ class Pausing:
         was = self._admin.sites.find(str(site_id)).state
         if who.role is Role.OWNER and was not in (SiteState.PAUSED, SiteState.ACTIVE):
             raise Misconfigured(
-                f"the site is {WORDS_OF_OTHERS[was]}: whoever runs this installation ends that"
+                said(
+                    "the site is %(what)s: whoever runs this installation ends that",
+                    what=WORDS_OF_OTHERS[was],
+                )
             )
         if was is SiteState.PAUSED and pause is not None:
             goal = pause.state_before
         released = self._admin.sites.set_state(site_id, goal, who.name, why[:MAX_WHY])
         now = self._admin.sites.find(str(site_id)).state
-        words = "goes on" if now is SiteState.ACTIVE else "goes on, in recovery: nothing is deleted"
-        sentence = f"Site {site_id} {words}."
+        told = [said("Site %(site)s goes on.", site=site_id)]
+        if now is not SiteState.ACTIVE:
+            told = [said("Site %(site)s goes on, in recovery: nothing is deleted.", site=site_id)]
         if released:
-            sentence += f" {_deliveries(len(released))} on the way that had waited."
-        return Rested(site_id, now, None, len(released), sentence)
+            told.append(
+                said_many(
+                    "1 delivery is on the way that had waited.",
+                    "%(num)s deliveries are on the way that had waited.",
+                    len(released),
+                )
+            )
+        return Rested(site_id, now, None, len(released), joined(" ", told))
 
     def _refuse_removed(self, site_id: int) -> None:
         if self._admin.sites.find(str(site_id)).state is SiteState.REMOVED:
             raise Misconfigured(
-                f"site {site_id} is removed: nothing of it crosses, so there is nothing to pause"
+                said(
+                    "site %(site)s is removed: nothing of it crosses, so there is nothing to pause",
+                    site=site_id,
+                )
             )
 
 
@@ -94,11 +117,10 @@ def _refuse_odd_time(until: float | None, now: float) -> None:
         return
     if until <= now:
         raise Misconfigured(
-            f"a pause until {at(until, now)} is over already: name a time to come, in UTC"
+            said(
+                "a pause until %(at)s is over already: name a time to come, in UTC",
+                at=at(until, now),
+            )
         )
     if until > now + MAX_PAUSE_SECONDS:
-        raise Misconfigured("a pause is a year at most; without a time it has no end")
-
-
-def _deliveries(count: int) -> str:
-    return "1 delivery is" if count == 1 else f"{count} deliveries are"
+        raise Misconfigured(said("a pause is a year at most; without a time it has no end"))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.said import said
 from sync_worker.core.values import Policy, Site
 from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.ledger.console.held_counts import MAX_COUNTED, SqlHeldCounts
@@ -94,10 +95,15 @@ def _differing(site: Site, changes: Mapping[str, str]) -> dict[str, str]:
     for name, value in changes.items():
         choices = Policy.CHOICES.get(name)
         if choices is None:
-            raise Misconfigured(f"there is no policy {name[:64]!r}")
+            raise Misconfigured(said("there is no policy %(name)s", name=repr(name[:64])))
         if value not in choices:
             raise Misconfigured(
-                f"policy {name} cannot be {value[:64]!r}; choose one of: {', '.join(choices)}"
+                said(
+                    "policy %(name)s cannot be %(value)s; choose one of: %(choices)s",
+                    name=name,
+                    value=repr(value[:64]),
+                    choices=", ".join(choices),
+                )
             )
     return {
         name: value for name, value in changes.items() if value != str(getattr(site.policy, name))

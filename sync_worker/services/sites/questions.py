@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from sync_worker.core.said import marked
 from sync_worker.core.values import Policy
 
 
@@ -38,10 +39,10 @@ class Question:
 
 FLOW, PEOPLE, DIFFERENCES, WORDS = "what_crosses", "people", "differences", "words"
 GROUPS = {
-    FLOW: "What crosses",
-    PEOPLE: "People and products",
-    DIFFERENCES: "When both sides differ",
-    WORDS: "Texts, replies and pictures",
+    FLOW: marked("What crosses"),
+    PEOPLE: marked("People and products"),
+    DIFFERENCES: marked("When both sides differ"),
+    WORDS: marked("Texts, replies and pictures"),
 }
 
 

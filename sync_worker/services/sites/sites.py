@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.said import said
 from sync_worker.core.values import Site, SiteState
 from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.ledger.administration.site_pages import SiteFilter, SiteRow
@@ -96,7 +97,7 @@ class Sites:
         who.check(Right.LOOK, site_id)
         found = self._list.page(SitesWanted(site_id=site_id), limit=1)
         if not found:
-            raise Misconfigured(f"there is no site {site_id}")
+            raise Misconfigured(said("there is no site %(site)s", site=site_id))
         return _summary(found[0])
 
     def known(self, who: Who, site_id: int) -> Site:

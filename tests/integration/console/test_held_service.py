@@ -170,7 +170,7 @@ def test_policies_count_for_what_is_expected(shop: HeldShop) -> None:
     assert told.startswith("written: by its policy the person becomes a contact")
     shop.admin.sites.set_policy(1, {"direction": "to_external"})
     (told,) = expected(shop)
-    assert told == "ended: by its policy nothing is written to wix"
+    assert told == "ended: by its policy nothing is written to Wix"
 
 
 def test_difference_stays_until_somebody_says_which_is_right(shop: HeldShop) -> None:
@@ -179,7 +179,7 @@ def test_difference_stays_until_somebody_says_which_is_right(shop: HeldShop) -> 
     (told,) = expected(shop)
     assert told.startswith("stays: both sides differ")
     shop.admin.sites.set_policy(1, {"first_difference": "wix"})
-    assert expected(shop) == {"written: by its policy wix is right": 1}
+    assert expected(shop) == {"written: by its policy Wix is right": 1}
 
 
 def test_no_more_deletes_are_expected_than_the_brake_lets_through(shop: HeldShop) -> None:

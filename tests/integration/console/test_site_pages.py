@@ -157,7 +157,7 @@ def test_pairs_are_confirmed_one_by_one_refused_or_all_at_once(ground: Ground) -
     assert mapped(ground) == ["p-1", "p-2", "p-3"]
     assert noted(ground)[0][1] == "some support"
     told = browser.told(browser.send("/sites/1/maps/refuse", {"pair": second.id}, "/sites/1/maps"))
-    assert "1 pairs are not the same thing" in told
+    assert "1 pair is not the same thing" in told
     ground.admin.proposals.replace(1, [ProposedPair(wix(5), outside(5), "sku")])
     told = browser.told(browser.send("/sites/1/maps/confirm", {"way": "sku"}, "/sites/1/maps"))
     assert "1 mapped." in told

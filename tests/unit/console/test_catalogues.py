@@ -19,6 +19,9 @@ from sync_worker.core.hold_reasons import HOLD_REASONS
 from sync_worker.services.sites.questions import QUESTIONS
 from sync_worker.services.sites.sites import TROUBLE_WORDS
 
+WORKER = FOLDER.parents[1] / "sync_worker"
+# What says something in English that pages may say otherwise.
+SAID_BY = {"said": None, "marked": None, "said_many": (1, 2), "marked_many": (1, 2)}
 PARAMETER = re.compile(r"%\(\w+\)[sd]")
 QUOTED = re.compile(r"`[^`]+`")
 Forms = tuple[str, ...]
@@ -35,20 +38,26 @@ def messages() -> frozenset[Forms]:
     with (FOLDER / "babel.cfg").open(encoding="utf-8") as config:
         parsed: Any = parse_mapping_cfg(config)  # type: ignore[no-untyped-call]  # of Babel
         methods, options = parsed
-    keywords = {**DEFAULT_KEYWORDS, "marked": None}
-    found = extract_from_dir(FOLDER.parent, methods, options, keywords)
+    found = extract_from_dir(FOLDER.parent, methods, options, {**DEFAULT_KEYWORDS, **SAID_BY})
+    return frozenset(forms(said) for _file, _line, said, _notes, _context in found)
+
+
+@cache
+def made_of_values() -> frozenset[Forms]:
+    """All that services put together of a fixed sentence and values."""
+    found = extract_from_dir(WORKER, [("**.py", "python")], {}, SAID_BY)
     return frozenset(forms(said) for _file, _line, said, _notes, _context in found)
 
 
 def of_services() -> frozenset[Forms]:
-    """The fixed sentences that pages get from services, but for those that pages say, too."""
+    """The sentences that pages get from services, but for those that pages say, too."""
     reasons = HOLD_REASONS.values()
     said = [one for pair in TROUBLE_WORDS.values() for one in pair]
     said += [text for one in reasons for text in (one.title, one.sentence)]
     said += [text for one in reasons for text in (one.advice, one.frees_itself)]
     for question in QUESTIONS.values():
         said += [question.words, *(answer.words for answer in question.answers)]
-    return frozenset((text,) for text in said) - messages()
+    return (made_of_values() | frozenset((text,) for text in said)) - messages()
 
 
 SAID: Mapping[str, Callable[[], frozenset[Forms]]] = {"messages": messages, "services": of_services}
@@ -81,10 +90,10 @@ def test_every_message_is_translated_and_nothing_besides(language: str, name: st
 
 def test_no_message_is_asked_for_inside_an_f_string() -> None:
     """Babel finds those from Python 3.12 on alone: the catalogue would hang on who extracted."""
-    names = {"_", "gettext", "ngettext", "marked"}
+    names = {"_", "gettext", "ngettext", *SAID_BY}
     found = [
         f"{file.name}:{call.lineno}"
-        for file in FOLDER.parent.rglob("*.py")
+        for file in [*FOLDER.parent.rglob("*.py"), *WORKER.rglob("*.py")]
         for text in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(text, ast.JoinedStr)
         for call in ast.walk(text)
