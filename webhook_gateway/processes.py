@@ -20,7 +20,7 @@ from functools import partial
 from types import FrameType
 from typing import Protocol
 
-BOOT_SECONDS = 60.0  # without a beat, before a process serves
+BOOT_SECONDS = 180.0  # without a beat, before a process serves: a busy machine takes long
 HUNG_SECONDS = 15.0  # without a beat, once it serves
 STOP_SECONDS = 22.0  # a process ends by itself within 20
 TURN_SECONDS = 0.5

@@ -183,7 +183,7 @@ def test_log_of_a_delivery_carries_its_id_from_the_door_to_the_remote_call(
     stage = make_stage(PRODUCTS, settings={"LOG_LEVEL": "DEBUG", "LOG_FORMAT": "json"})
     _hear(stage, lines)
     stage.rate_on_wix(stage.add_person("ada@example.com", "Ada"), "beans", 80)
-    assert stage.wait_until(lambda: len(stage.rated()) == 1 and not stage.differences(), 30)
+    assert stage.wait_until(lambda: len(stage.rated()) == 1 and not stage.differences(), 60)
 
     def events(name: str, **fields: str) -> list[dict[str, Any]]:
         found = [json.loads(line) for line in list(lines) if line.startswith("{")]

@@ -176,7 +176,7 @@ def test_sandbox_and_up_work_together_as_the_readme_says(
     wait_for(f"{gateway}/readyz")
     form = {"entity": "SKU-1", "person": "eve@example.com", "value": "4.5"}
     assert requests.post(f"{reviews}/sandbox/ratings", data=form, timeout=5).ok
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     ratings: list[dict[str, object]] = []
     while not ratings and time.monotonic() < until:
         ratings = requests.get(f"{wix}/sandbox/state", timeout=5).json()["ratings"]
@@ -204,7 +204,7 @@ def start(command: list[str], folder: Path, environ: dict[str, str]) -> subproce
 
 
 def wait_for(url: str) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 90
     while time.monotonic() < until:
         try:
             if requests.get(url, timeout=2).ok:

@@ -44,7 +44,7 @@ SECRETS = {
 }
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 40) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 90) -> Any:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:

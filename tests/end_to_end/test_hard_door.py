@@ -21,6 +21,7 @@ from sync_worker.runtime.local.commands import gateway_command
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.runtime.local.free_port import free_port
 from sync_worker.runtime.local.processes import Processes
+from sync_worker.runtime.waiting import wait_until
 from tests.unit.signed import APP_ID, OWN_SERVICE, a_token, an_envelope, an_event, claims, pem
 
 pytestmark = pytest.mark.alone
@@ -38,6 +39,12 @@ class Door:
     def processor_seconds(self) -> float:
         """Of all its processes."""
         return sum(processor_seconds_of(pid) for pid in self.workers())
+
+    def is_ready(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/readyz", timeout=5).ok
+        except requests.RequestException:
+            return False
 
     def stored(self) -> float:
         """How many deliveries are stored."""
@@ -113,13 +120,7 @@ def a_door(folder: Path, redis: EmbeddedRedis, command: list[str]) -> Iterator[D
     with Processes(lambda name, line: lines.append(line), folder) as processes:
         child = processes.start("gateway", command, settings)
         door = Door(port, child.process.pid)
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            try:
-                if requests.get(f"{door.url}/readyz", timeout=2).ok:
-                    break
-            except requests.RequestException:
-                time.sleep(0.05)
+        assert wait_until(door.is_ready, 90.0), "\n".join(lines)
         yield door
     assert [line for line in lines if "Traceback" in line] == [], "\n".join(lines)
     assert Path(folder / "ledger.db").exists()

@@ -25,7 +25,7 @@ from tests.headless.strapi import Strapi
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "connectors"
 ADA, BEN = "ada@example.com", "ben@example.com"
-STEP_SECONDS = 20
+STEP_SECONDS = 60
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(180)]
 

@@ -23,7 +23,7 @@ from tests.unit.signed import APP_ID, OWN_SERVICE, a_token, an_envelope, an_even
 PRODUCTS = {"beans": "SKU-1"}
 
 
-def wait_for(condition: Any, seconds: float = 20) -> Any:
+def wait_for(condition: Any, seconds: float = 60) -> Any:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:
@@ -81,7 +81,7 @@ def test_flower_tells_how_each_delivery_ended(make_stage: StageMaker) -> None:
     wait_for(lambda: "worker1@" in requests.get(f"{flower}/workers", timeout=5).text)
     ada = stage.add_person("ada@example.com", "Ada")
     wix_id = stage.rate_on_wix(ada, "beans", 80)
-    assert stage.wait_until(lambda: not stage.differences() and len(stage.rated()) == 1, 20)
+    assert stage.wait_until(lambda: not stage.differences() and len(stage.rated()) == 1, 60)
     stage.rate_on_external("nobody@example.com", "Nobody", "beans", Decimal(2))  # no such contact
     stage.box.reviews.faults.set("unavailable", next=8)
     stage.change_on_wix(wix_id, 40)
@@ -141,7 +141,7 @@ def test_dead_gateway_and_worker_are_started_again(make_stage: StageMaker) -> No
         for name in ("gateway", "worker 1"):
             stage.parts.kill(name)
         stage.rate_on_wix(ada, "beans", 40)
-        assert stage.wait_until(lambda: not stage.differences() and len(stage.rated()) == 1, 40)
+        assert stage.wait_until(lambda: not stage.differences() and len(stage.rated()) == 1, 60)
     finally:
         is_over.set()
         watcher.join()
@@ -160,11 +160,11 @@ def test_redis_wiped_in_between_costs_nothing(make_stage: StageMaker) -> None:
     with Redis.from_url(stage.redis_url) as redis:
         stage.rate_on_wix(ada, "beans", 80)
         redis.flushall()
-        assert stage.wait_until(lambda: not stage.differences() and len(stage.rated()) == 1, 30)
+        assert stage.wait_until(lambda: not stage.differences() and len(stage.rated()) == 1, 60)
         redis.flushall()
         stage.box.wix.webhooks.again(stage.wix_id("ada@example.com", "beans"))
         stage.box.reviews.webhooks.again(stage.external_id("ada@example.com", "beans"))
-        assert stage.wait_until(stage.is_quiet, 20)
+        assert stage.wait_until(stage.is_quiet, 60)
     assert stage.writes() == {"visitor": 1, "app": 1}
 
 
@@ -230,6 +230,6 @@ def test_celeryconfig_in_the_working_folder_replaces_no_setting(
 
     with Processes(lambda name, line: None, tmp_path) as processes:
         processes.start("worker", [*celery, "worker"], settings)
-        found = wait_for(configuration, 40)
+        found = wait_for(configuration, 60)
     assert (found["accept_content"], found["task_acks_late"]) == (["json"], True)
     assert not was_run.exists()

@@ -207,7 +207,7 @@ def test_sweeps_and_polls_run_by_themselves_after_the_baseline(
     assert stage.wait_until(
         lambda: not differing(stage) and {"sweep", "poll"} <= kinds_done(stage), 60
     )
-    assert stage.wait_until(stage.is_quiet, 30)
+    assert stage.wait_until(stage.is_quiet, 60)
 
 
 def kinds_done(stage: Stage) -> set[str]:

@@ -21,7 +21,7 @@ from tests.end_to_end.conftest import StageMaker
 
 PRODUCTS = {"beans": "22", "tea": "23", "cups": "24", "pots": "25"}
 ADA, BEN = "ada@example.com", "ben@example.com"
-STEP_SECONDS = 20
+STEP_SECONDS = 60
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(300)]
 

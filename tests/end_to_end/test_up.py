@@ -39,7 +39,7 @@ class Up:
     said: Path
     sent: list[str] = field(default_factory=list)
 
-    def wait_for(self, condition: Callable[[], Any], seconds: float = 40.0) -> Any:
+    def wait_for(self, condition: Callable[[], Any], seconds: float = 90.0) -> Any:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if found := condition():
@@ -211,7 +211,7 @@ def test_second_up_in_one_folder_is_refused_with_who_has_it(start_up: StartUp) -
     up = start_up()
     up.wait_for(up.is_ready)
     second = start_up()
-    assert second.process.wait(30) != 0
+    assert second.process.wait(60) != 0
     (line,) = second.lines().splitlines()
     assert f"`ratings-sync up` runs there (pid {up.process.pid})" in line
     assert "Traceback" not in line
@@ -225,7 +225,7 @@ def test_up_at_a_taken_port_says_so_and_does_not_call_itself_ready(start_up: Sta
     up = start_up()
     up.wait_for(up.is_ready)
     second = start_up("other", GATEWAY_BIND=up.url.removeprefix("http://"))
-    assert second.process.wait(30) != 0
+    assert second.process.wait(60) != 0
     assert "GATEWAY_BIND" in second.lines()
     assert "(ready: /readyz)" not in second.lines()
     assert up.deliver() == [200]

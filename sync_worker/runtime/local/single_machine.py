@@ -27,7 +27,7 @@ from sync_worker.runtime.local.processes import STOP_SECONDS, Child, Processes
 from sync_worker.runtime.local.restarts import Restarts
 from sync_worker.runtime.waiting import wait_until
 
-READY_SECONDS = 30.0
+READY_SECONDS = 90.0  # a busy machine takes long; who ends at its start is noticed at once
 OK = 200
 UP, REDIS = "up", "redis"  # names of what is no child of Processes
 
