@@ -233,11 +233,20 @@ def assert_all_stored_in_the_end(door: Door, before: int) -> None:
     """What a frozen server took up before may be committed after all: then its repetition is a
     duplicate.
     """
-    until = time.monotonic() + 30
-    while any(one.status != 200 for one in door.again()):
+    assert_all_taken(door, door.again())
+    assert door.stored() == before + LOAD
+
+
+def assert_all_taken(door: Door, answers: list[Answer]) -> None:
+    """The last ones, sent again as their sender does where the ledger is away or a busy machine
+    was late.
+    """
+    until = time.monotonic() + 60
+    while {one.status for one in answers} != {200}:
+        assert {one.status for one in answers} <= {200, 503}
         assert time.monotonic() < until, "the gateway does not recover"
         time.sleep(0.2)
-    assert door.stored() == before + LOAD
+        answers = door.again()
 
 
 @on(short="sqlite")
@@ -256,10 +265,10 @@ def test_key_replaced_while_events_come_costs_none_of_them(
     url, both = database["DATABASE_URL"], pem(OTHER_KEY) + "\n" + pem()
     with open_door(tmp_path / "both", environ, own_redis, url, both) as door:
         for key in (KEY, OTHER_KEY, KEY, OTHER_KEY):
-            assert_all_answered(door.deliver(10, key=key))
+            assert_all_taken(door, door.deliver(10, key=key))
         assert door.stored() == 40
     with open_door(tmp_path / "new", environ, own_redis, url, pem(OTHER_KEY)) as door:
-        assert_all_answered(door.deliver(10, key=OTHER_KEY))
+        assert_all_taken(door, door.deliver(10, key=OTHER_KEY))
         assert {one.status for one in door.deliver(10, key=KEY)} == {401}
         assert door.stored() == 50
 
