@@ -5,19 +5,20 @@ it once the first one is empty.
 
 A plain ``delay()`` hangs for ever when Redis freezes. Short socket time-outs, ``max_retries: 0``
 and no publish retry bound it to a fraction of a second; the breaker bounds how often that is paid.
+No request waits for it: one thread rings for all, and what comes while it does shares the next
+publish. What it has not rung for when its process dies is the sweeper's.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 
 import structlog
 from celery import Celery
 from celery.utils import uuid
-from kombu.exceptions import KombuError
-from redis.exceptions import RedisError
 
 from sync_worker.core.ports.doorbell import AFTER_OTHERS
 from sync_worker.redis.circuit_breaker import Breaker
@@ -26,6 +27,7 @@ from sync_worker.telemetry import metrics
 TASK = "sync_worker.tasks.sync_delivery"
 QUEUE = "sync"
 FIRST = 0
+CLOSE_SECONDS = 2.0  # for what waits at the end: a publish is bounded below that
 BOUNDED_TRANSPORT = {
     "socket_timeout": 0.25,
     "socket_connect_timeout": 0.25,
@@ -47,8 +49,8 @@ class CeleryBell:
         breaker: Breaker | None = None,
     ) -> None:
         self._breaker = breaker or Breaker()
-        self._waiting: deque[tuple[int, int]] = deque()
-        self._turn = threading.Lock()
+        # Inbox ids and their priority; ``None``: it is the end.
+        self._waiting: SimpleQueue[tuple[Sequence[int], int] | None] = SimpleQueue()
         self._app = Celery("webhook_gateway", broker=broker_url, set_as_current=False)
         self._app.conf.update(
             broker_transport_options={**(transport or {}), **BOUNDED_TRANSPORT},
@@ -61,22 +63,29 @@ class CeleryBell:
             task_default_queue=QUEUE,
             task_default_exchange_type="direct",
         )
+        self._thread = threading.Thread(target=self._work, name="doorbell", daemon=True)
+        self._thread.start()
 
     def ring(self, inbox_ids: Sequence[int]) -> None:
-        """One publish for all: the thread that holds the lock publishes for those that wait."""
-        self._ring([(inbox_id, FIRST) for inbox_id in inbox_ids])
+        """Returns at once: the bell's own thread rings."""
+        self._waiting.put((inbox_ids, FIRST))
 
     def ring_after_others(self, inbox_ids: Sequence[int]) -> None:
         """As ``ring``, for what one source sends beyond its share."""
-        self._ring([(inbox_id, AFTER_OTHERS) for inbox_id in inbox_ids])
+        self._waiting.put((inbox_ids, AFTER_OTHERS))
 
-    def _ring(self, rings: Sequence[tuple[int, int]]) -> None:
-        self._waiting.extend(rings)
-        with self._turn:
-            together = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            if together:
-                result = self._try_to_publish(together)
-                metrics.doorbell_rings.labels(result).inc(len(together))
+    def _work(self) -> None:
+        is_open = True
+        while is_open:
+            come = [self._waiting.get()]
+            with suppress(Empty):
+                while True:
+                    come.append(self._waiting.get_nowait())
+            is_open = None not in come
+            rings = [(one, priority) for ids, priority in filter(None, come) for one in ids]
+            if rings:
+                result = self._try_to_publish(rings)
+                metrics.doorbell_rings.labels(result).inc(len(rings))
 
     def _try_to_publish(self, rings: Sequence[tuple[int, int]]) -> str:
         """``rung``, ``failed``, or ``skipped`` while the breaker is open."""
@@ -84,7 +93,8 @@ class CeleryBell:
             return "skipped"
         try:
             self._publish(rings)
-        except (KombuError, RedisError, OSError) as error:
+        except Exception as error:
+            # Whatever it is: without this thread every delivery would wait for the sweeper.
             self._breaker.report(success=False)
             inbox_ids = [inbox_id for inbox_id, _ in rings]
             log.warning("doorbell_failed", error=type(error).__name__, inbox_ids=inbox_ids)
@@ -114,4 +124,7 @@ class CeleryBell:
                 )
 
     def close(self) -> None:
+        """Ring for what waits, then end."""
+        self._waiting.put(None)
+        self._thread.join(CLOSE_SECONDS)
         self._app.close()

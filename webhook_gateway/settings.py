@@ -113,6 +113,7 @@ def gateway_config() -> GatewayConfig:
         transport={"global_keyprefix": settings.redis_key_prefix},
         breaker=Breaker(observe=watch_breaker("doorbell")),
     )
+    _ENDS.append(bell.close)
     return GatewayConfig(
         wix_keys=load_public_keys(settings.wix_public_key) if settings.has_app else (),
         wix_app_id=settings.wix_app_id,

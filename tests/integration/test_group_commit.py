@@ -5,7 +5,10 @@ one's trouble.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +25,7 @@ from sync_worker.core.values import NewDelivery
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
+from sync_worker.redis.circuit_breaker import Breaker
 from sync_worker.runtime.celery.broker import SafeTransport, waiting_at
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, embedded_redis
 from sync_worker.runtime.waiting import wait_until
@@ -207,3 +211,43 @@ def test_rings_of_many_threads_are_all_heard_once(broker: EmbeddedRedis) -> None
     with Redis.from_url(broker.url) as redis:
         heard = [str(message["headers"]["argsrepr"]) for message in messages(redis)]  # type: ignore[index]  # JSON
     assert sorted(heard) == sorted(f"[{number}]" for number in range(100))
+
+
+def test_no_request_waits_for_a_redis_that_is_frozen(broker: EmbeddedRedis) -> None:
+    """The quickest of three, each with a breaker of its own: a core may be busy with others."""
+    took = []
+    os.kill(broker.pid, signal.SIGSTOP)
+    try:
+        for number in range(3):
+            bell, began = CeleryBell(broker.url), time.monotonic()
+            bell.ring([number])
+            took.append(time.monotonic() - began)
+            bell.close()
+    finally:
+        os.kill(broker.pid, signal.SIGCONT)
+    # Redis is waited for 0.25 s and more.
+    assert min(took) < 0.2
+
+
+class Unreadable(int):
+    """An id that cannot be put into a message, once."""
+
+    is_asked = False
+
+    def __repr__(self) -> str:
+        if self.is_asked:
+            return super().__repr__()
+        self.is_asked = True
+        raise LookupError
+
+
+def test_doorbell_goes_on_after_a_failure_that_nobody_foresaw(broker: EmbeddedRedis) -> None:
+    opened: list[bool] = []
+    bell = CeleryBell(broker.url, breaker=Breaker(open_seconds=0.0, observe=opened.append))
+    bell.ring([Unreadable(7)])
+    wait_until(lambda: opened == [True], 10.0)
+    bell.ring([8])
+    bell.close()
+    with Redis.from_url(broker.url) as redis:
+        (message,) = messages(redis)
+    assert message["headers"]["argsrepr"] == "[8]"  # type: ignore[index]  # JSON
