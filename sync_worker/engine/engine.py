@@ -39,7 +39,7 @@ from sync_worker.core.ports.remote import Connection
 from sync_worker.core.values import Merge, RatingKey, Site
 from sync_worker.engine.deliveries import Deliveries
 from sync_worker.engine.holds.accounts import AccountWatch
-from sync_worker.engine.lease_keeper import LeaseKeeper
+from sync_worker.engine.lease_keeper import LONG_AGO, LeaseKeeper
 from sync_worker.engine.link_join import has_joined, join_links
 from sync_worker.engine.link_run import LinkRun
 from sync_worker.engine.moves.moves import Moves
@@ -58,8 +58,9 @@ CONTACT_UNKNOWN = "contact_unknown"
 class Engine:
     """Runs links. ``connect`` gives the live remotes of a site; ``new_id`` makes intent ids.
 
-    ``keys`` finds out where a record of a site belongs. ``cpu_until``: as in LeaseKeeper. ``hops``:
-    so often a record that has left its link is followed at once; then its delivery is rung for.
+    ``keys`` finds out where a record of a site belongs. ``cpu_until``, ``asked_at``: as in
+    LeaseKeeper. ``hops``: so often a record that has left its link is followed at once; then its
+    delivery is rung for.
     """
 
     ledger: Ledger
@@ -77,32 +78,32 @@ class Engine:
 
         ``with_held``: as ``Links.attach``.
         """
-        attached = self.ledger.links.attach(inbox_id, key, with_held=with_held)
-        run = self._joined(attached.run)
-        return BUSY if run is None else self.work_on(run)
+        before = self.clock.monotonic()
+        run = self._joined(self.ledger.links.attach(inbox_id, key, with_held=with_held).run)
+        return BUSY if run is None else self.work_on(run, before)
 
     def sync_link(self, link_id: int) -> Outcome:
         """Bring one link in step, if no other worker is at it."""
+        before = self.clock.monotonic()
         run = self.ledger.links.lease(link_id)
         if run is not None and has_joined(run, self.ledger.merges):
             self._ring(self.ledger.links.release(run.lease))
             return Outcome(OutcomeKind.IN_STEP)
-        run = self._joined(run)
-        return BUSY if run is None else self.work_on(run)
+        return self.sync_leased(run, before)
 
-    def sync_leased(self, leased: LeasedLink) -> Outcome:
-        """Bring a link in step whose lease is taken already."""
+    def sync_leased(self, leased: LeasedLink | None, asked_at: float) -> Outcome:
+        """Bring a link in step whose lease is taken already, if it is not another worker's."""
         run = self._joined(leased)
-        return BUSY if run is None else self.work_on(run)
+        return BUSY if run is None else self.work_on(run, asked_at)
 
-    def work_on(self, run: LeasedLink) -> Outcome:
+    def work_on(self, run: LeasedLink, asked_at: float = LONG_AGO) -> Outcome:
         """Bring the link of a lease in step, and end the lease.
 
         Every way in which that may fail is on file afterwards.
         """
         left: Set[int] = frozenset()
         try:
-            work = self.run_of(run)
+            work = self.run_of(run, asked_at=asked_at)
             # It grows as the run goes on.
             left = work.view.holds.left
             work.begin()
@@ -124,17 +125,17 @@ class Engine:
         ]
         return next((one for one in outcomes if one.kind is OutcomeKind.HELD), finished.outcome)
 
-    def run_of(self, run: LeasedLink, importer: str = "") -> LinkRun:
+    def run_of(self, run: LeasedLink, importer: str = "", asked_at: float = LONG_AGO) -> LinkRun:
         """The work under a lease; ``importer``: as View has it. Raises Misconfigured."""
         connection, ledger = self.connect(run.site), self.ledger
         remotes = connection.remotes
         capabilities = {side: remote.capabilities for side, remote in remotes.items()}
         view = View(run, capabilities, importer)
-        keeper = LeaseKeeper(ledger.links, run.lease, self.clock, self.cpu_until)
+        keeper = LeaseKeeper(ledger.links, run.lease, self.clock, self.cpu_until, asked_at)
         reading = Reading(view, remotes, ledger.directory, keeper)
         moves = Moves(view, reading, ledger, self.keys)
         placing = Placing(view, reading, ledger.merges, moves)
-        limits = WriteLimits(view, ledger.links, keeper)
+        limits = WriteLimits(view, keeper)
         writing = Writing(view, reading, placing, limits, keeper, self.guard, self.new_id)
         return LinkRun(
             view,

@@ -1,7 +1,7 @@
-"""Keeps a run inside its lease: renews it before every remote call.
+"""Keeps a run inside its lease: no remote call begins under one that might end before the call.
 
 A call that might outlive the lease is refused. The ledger alone decides who holds the lease; this
-process only measures how long it was away itself.
+process only measures how long ago it asked for it, and how long it was away itself.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ from sync_worker.core.values import Intent, Lease
 
 # a lease of 14.5 s less 9 s: a call of 8 s that starts later might outlive the lease
 PAUSE_SECONDS = 5.5
+# A look may wait 5 s for its token and then take 8 s: so much younger, a lease of 15 s outlives it.
+YOUNG_SECONDS = 1.0
 # seven calls at their deadline of 8 s; what is left is for the next run, from what is on file
 RUN_SECONDS = 60.0
+# When a lease was asked for of which that is not known.
+LONG_AGO = -math.inf
 
 
 @dataclass(slots=True)
@@ -25,29 +29,37 @@ class LeaseKeeper:
     """Every ledger write of a run goes through here, under its fence.
 
     ``cpu_until``: what the thread's clock must not pass; the delivery in hand may use no more.
+    ``asked_at``: a moment of the process's clock before the lease was asked for.
     """
 
     links: Links
     lease: Lease
     clock: Clock
     cpu_until: float = math.inf
+    asked_at: float = LONG_AGO
     started: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.started = self.clock.monotonic()
 
-    def renew(self) -> None:
-        """Before a remote read. Raises LeaseLost."""
-        # Measured from before the renewal: the lease counts from a moment within that call.
+    def begin_look(self) -> None:
+        """Before a remote read: renews a lease that is not young any more. Raises LeaseLost."""
+        # Measured from before the ledger is asked: the lease counts from a moment after that.
         before = self.clock.monotonic()
-        self.links.renew(self.lease)
+        if before - self.asked_at > YOUNG_SECONDS:
+            self.links.renew(self.lease)
+            self.asked_at = before
         self._refuse_if_late(before)
 
-    def open_intent(self, intent: Intent) -> None:
-        """Before a remote write; renews too, unless the lease is fresh. Raises LeaseLost."""
+    def open_intent(self, intent: Intent) -> bool:
+        """Before a remote write; renews too, unless the lease is fresh. Raises LeaseLost.
+
+        ``False``, and nothing is on file, if the brake on deletes stops it.
+        """
         before = self.clock.monotonic()
-        self.links.open_intent(self.lease, intent)
+        is_on_file = self.links.open_intent(self.lease, intent)
         self._refuse_if_late(before)
+        return is_on_file
 
     def commit(self, change: Commit) -> Committed:
         """Raises LeaseLost, and then nothing was applied."""

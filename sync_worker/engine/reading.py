@@ -30,7 +30,7 @@ class Reading:
             tombstone = self._tombstone_on_file(side, remote_id)
             if tombstone is not None:
                 self.view.tombstones.note_before_look(tombstone)
-        self.keeper.renew()
+        self.keeper.begin_look()
         return self.remotes[side].get(remote_id)
 
     def read(self, slot: Slot) -> None:
@@ -56,7 +56,7 @@ class Reading:
         person = person_of(self.view)
         if side is Side.EXTERNAL and not person.email:
             return []
-        self.keeper.renew()
+        self.keeper.begin_look()
         entity = self.view.run.entity.on(side)
         return list(self.remotes[side].find(entity, person))
 

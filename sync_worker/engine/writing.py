@@ -134,7 +134,7 @@ class Writing:
             self._confirm(write, intent, record)
 
     def announce(self, intent: Intent) -> None:
-        """Put the intent on file.
+        """Put the intent on file. Raises Held, and nothing is on file, if the brake stops it.
 
         The budget comes first: its refusal must not leave a write of unknown outcome.
         """
@@ -143,9 +143,8 @@ class Writing:
         if not intent.is_privacy and self.view.shadowed - self.view.run.link.shadowed:
             history = self.view.take_history()
             self.keeper.commit(Commit(shadowed=self.view.shadowed, history=history))
-        self.keeper.open_intent(intent)
-        if not self.limits.check_delete(intent):
-            self.abandon()
+        # So many deletes in an hour look like a mistake, of a person or of ours.
+        if not self.keeper.open_intent(intent):
             raise Held("delete_brake")
 
     def _adopt(self, intent: Intent, duplicate: Duplicate) -> None:

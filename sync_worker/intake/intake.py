@@ -194,11 +194,12 @@ class Intake:
             # Its key was found in an earlier attempt.
             if delivery.link_id is not None:
                 return engine.sync_link(delivery.link_id)
+            before = self.clock.monotonic()
             key = self._key_of(delivery, site, engine)
             if isinstance(key, Outcome):
                 return key
             if isinstance(key, LeasedLink):
-                return engine.sync_leased(key)
+                return engine.sync_leased(key, before)
             if self.clock.cpu_seconds() > engine.cpu_until:
                 raise too_costly()
             return engine.sync_delivery(delivery.id, key, with_held=delivery.is_beside_held)
@@ -315,15 +316,9 @@ class Intake:
         return ParentEvents(self.ledger.inbox, self.ledger.directory, self.bell, connection, site)
 
     def _contact_events(self, site: Site, engine: Engine) -> ContactEvents:
-        return ContactEvents(
-            self.ledger.inbox,
-            self.ledger.directory,
-            self.ledger.merges,
-            self.bell,
-            engine,
-            self.connect(site).people,
-            site,
-        )
+        ledger, people = self.ledger, self.connect(site).people
+        ports = (ledger.inbox, ledger.directory, ledger.merges)
+        return ContactEvents(*ports, self.bell, engine, people, site)
 
     def _resolver(self, site: Site) -> Resolver:
         ledger, connection = self.ledger, self.connect(site)

@@ -10,14 +10,15 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from sync_worker.core.errors import Permanent
+from sync_worker.core.errors import LeaseLost, Permanent
 from sync_worker.core.hold_keys import erased_id
 from sync_worker.core.ports.inbox import ERASED
 from sync_worker.core.ports.links import Attached, Commit, Committed, LeasedLink, Shown
 from sync_worker.core.values import Contact, Intent, Lease, RatingKey, Side
 from sync_worker.ledger.link_steps.at_once import LeasesAtOnce
-from sync_worker.ledger.link_steps.brake import deletes_exceeded
+from sync_worker.ledger.link_steps.brake import deletes_exceeded, pass_or_refuse
 from sync_worker.ledger.link_steps.committing import CommitBySteps
+from sync_worker.ledger.link_steps.intent_texts import NEW_INTENT, NEW_INTENT_IF_RENEWED
 from sync_worker.ledger.link_steps.merged import with_merges
 from sync_worker.ledger.link_steps.take_texts import AROUND
 from sync_worker.ledger.rows import (
@@ -158,20 +159,37 @@ class SqlLinks:
             )
         )
 
-    def open_intent(self, lease: Lease, intent: Intent) -> None:
+    def open_intent(self, lease: Lease, intent: Intent) -> bool:
+        try:
+            self._open_intent(lease, intent)
+        except Refused:
+            # The brake has not looked at the lease.
+            self.renew(lease)
+            return False
+        return True
+
+    def _open_intent(self, lease: Lease, intent: Intent) -> None:
+        """Raises LeaseLost, and Refused: the brake stops it. Either way nothing is stored."""
         row = {**from_intent(intent), "link_id": lease.link_id, "site_id": lease.site_id}
-        fresh_seconds = self._lease_seconds * FRESH_SHARE
-        # Mostly the lease is fresh, and one statement does: nobody can take it meanwhile.
+        seconds = self._lease_seconds
         with self._transactions.single() as connection:
-            stored = links.FIRST_INTENT.run(
-                connection, fence=lease.fence, fresh_seconds=fresh_seconds, **row
-            )
-        if stored == 1:
-            return
-        # The lease is older: renew it, or find out that it is lost.
-        with self._transactions.write() as connection:
+            with batch(connection):
+                if intent.is_braked:
+                    pass_or_refuse(connection, lease.site_id, intent.slot.side)
+                stored = NEW_INTENT.ask(
+                    connection,
+                    fence=lease.fence,
+                    lease_seconds=seconds,
+                    fresh_seconds=seconds * FRESH_SHARE,
+                    **row,
+                )
+            if stored.count == 1:
+                return
+            if not self._transactions.is_sqlite:
+                raise LeaseLost
+            # The lease is older: renew it, or find out that it is lost.
             self._renew(connection, lease)
-            links.NEW_INTENT.run(connection, **row)
+            NEW_INTENT_IF_RENEWED.run(connection, **row)
 
     def commit(self, lease: Lease, change: Commit) -> Committed:
         try:

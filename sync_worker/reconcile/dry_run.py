@@ -22,6 +22,7 @@ from sync_worker.core.ports.remote import Connection, Remote
 from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.sweep_values import Finding
 from sync_worker.core.values import (
+    TAKES_AWAY,
     Delivery,
     Entity,
     InboxState,
@@ -36,7 +37,6 @@ from sync_worker.core.values import (
 )
 from sync_worker.engine.engine import Engine
 from sync_worker.engine.record_view import to_fields
-from sync_worker.engine.writes.limits import TAKES_AWAY
 from sync_worker.intake.resolve import Resolver
 from sync_worker.reconcile.bulk_people import Patiently
 from sync_worker.reconcile.dry_run_ledger import DryRunDirectory, DryRunLedger, FoundContacts

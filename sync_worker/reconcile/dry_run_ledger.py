@@ -181,8 +181,11 @@ class DryRunLinks:
     def renew(self, lease: Lease) -> None:
         """Nothing was leased."""
 
-    def open_intent(self, lease: Lease, intent: Intent) -> None:
+    def open_intent(self, lease: Lease, intent: Intent) -> bool:
         """The write is only noted."""
+        side = intent.slot.side
+        planned = self.deletes.get(side, 0)
+        return not (intent.is_braked and self.links.deletes_exceeded(lease.site_id, side, planned))
 
     def commit(self, lease: Lease, change: Commit) -> Committed:
         if any(known is not None for known in change.records.values()):
@@ -194,10 +197,6 @@ class DryRunLinks:
 
     def release(self, lease: Lease) -> Sequence[int]:
         return ()
-
-    def deletes_exceeded(self, site_id: int, side: Side, more: int = 0) -> bool:
-        planned = self.deletes.get(side, 0)
-        return self.links.deletes_exceeded(site_id, side, more + planned)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,21 +22,27 @@ from sync_worker.core.values import (
     Change,
     Contact,
     EntityRef,
+    HistoryEntry,
+    HistoryKind,
     InboxState,
     Known,
     Lease,
     NewDelivery,
+    Operation,
     RatingKey,
     Side,
     Slot,
 )
 from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.links import SqlLinks
 from sync_worker.ledger.migrations.upgrade import upgrade
+from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sql_text import batch
 from sync_worker.ledger.statements import tombstones
 from sync_worker.ledger.tables import inbox, tombstone
-from tests.factories import WIX_ENTITY
-from tests.integration.ledger.ground import Ground
+from sync_worker.ledger.transactions import Transactions
+from tests.factories import WIX_ENTITY, an_intent
+from tests.integration.ledger.ground import ADA, BOB, Ground
 from tests.integration.ledger.two_workers import BEGINNINGS, STEPS, Hands, take
 from tests.ledgers import empty_tables
 from tests.twins.observed_ledger import ObservedLedger
@@ -192,5 +198,45 @@ def test_record_buried_in_the_same_moment_does_not_come_on_file(postgres_url: st
         assert committed.result().buried == {"r1"}
     assert not ground.ledger.directory.locate(ground.site_id, Side.EXTERNAL, "r1").is_on_file
     ground.ledger.links.renew(run.lease)
+    engine.dispose()
+    other.dispose()
+
+
+class SlowToCommit(Transactions):
+    """Transactions whose last moment, before the commit, takes long."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self.is_about_to, self.may_commit = threading.Event(), threading.Event()
+
+    @contextmanager
+    def single(self) -> Iterator[Connection]:
+        with self.engine.begin() as connection:
+            yield connection
+            self.is_about_to.set()
+            self.may_commit.wait(10)
+
+
+def test_two_deletes_of_one_moment_do_not_pass_the_brake_together(postgres_url: str) -> None:
+    """The intent of the twentieth is stored, and not committed yet, as the next one comes."""
+    engine, other = open_engine(postgres_url), open_engine(postgres_url)
+    ground = Ground(ObservedLedger(engine), None).set_up()
+    links, run, rival = ground.ledger.links, ground.link(ADA, 1), ground.link(BOB, 2)
+    line = HistoryEntry(HistoryKind.DELETE, Side.EXTERNAL, "overall", intent_id="i")
+    links.commit(run.lease, Commit(history=[line] * 19))
+    first, second = (
+        an_intent(f"intent-{number}", operation=Operation.DELETE, remote_id=f"e{number}")
+        for number in (1, 2)
+    )
+    slow = SlowToCommit(other)
+    with ThreadPoolExecutor(2) as pool:
+        begun = pool.submit(SqlLinks(slow, SiteCache()).open_intent, rival.lease, second)
+        assert slow.is_about_to.wait(10)
+        asked = pool.submit(links.open_intent, run.lease, first)
+        wait_until_done_or_waiting(asked, engine)
+        assert not asked.done()
+        slow.may_commit.set()
+        assert (begun.result(), asked.result()) == (True, False)
+    assert ground.ledger.open_intents() == 1
     engine.dispose()
     other.dispose()

@@ -6,6 +6,7 @@ The gateway is another process, and is not counted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,9 @@ def test_round_trips_of_one_delivery(bench: Bench) -> None:
     expect("changed outside", lambda: box.reviews.change(outside, change, by="visitor"))
     expect("echo on Wix")
     expect("changed in its class", lambda: box.wix.update_rating(wix, 99, VISITOR))
+    # What bears its sender's number ends at the door.
+    for again, record in ((box.wix.webhooks.again, wix), (box.reviews.webhooks.again, outside)):
+        assert _each(bench, partial(again, record)) == []
     expect("deleted on Wix", lambda: box.wix.delete_rating(wix, VISITOR))
     expect("echo of the delete")
     expect("created outside", lambda: bench.rate_outside(4))

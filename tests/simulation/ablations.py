@@ -118,8 +118,9 @@ def _any_holder(self: MemoryState, lease: Lease) -> Any:
     return self.link_rows[lease.link_id]
 
 
-def _intent_forgotten(self: MemoryLinks, lease: Lease, intent: Intent) -> None:
+def _intent_forgotten(self: MemoryLinks, lease: Lease, intent: Intent) -> bool:
     self.state.leased(lease)
+    return True
 
 
 def _one_base_for_both(self: MemoryLinks, link_id: int) -> LeasedLink | None:

@@ -20,7 +20,6 @@ from sync_worker.core.values import (
     Link,
     LinkState,
     NewDelivery,
-    Operation,
     RatingKey,
     Side,
     Slot,
@@ -147,13 +146,16 @@ class MemoryLinks:
 
     # -- steps of a run
 
-    def open_intent(self, lease: Lease, intent: Intent) -> None:
+    def open_intent(self, lease: Lease, intent: Intent) -> bool:
         row = self.state.leased(lease)
+        row.lease_until = self.state.now() + LEASE_SECONDS
+        if intent.is_braked and self.deletes_exceeded(lease.site_id, intent.slot.side):
+            return False
         assert row.intent is None, "one open intent for each link"
         row.intent = intent = replace(intent, opened_at=self.state.now())
         self.state.intents[intent.id] = intent
         self.state.intent_links[intent.id] = lease.link_id
-        row.lease_until = self.state.now() + LEASE_SECONDS
+        return True
 
     def commit(self, lease: Lease, change: Commit) -> Committed:
         row = self.state.leased(lease)
@@ -280,14 +282,9 @@ class MemoryLinks:
         under_way = sum(
             site_of_link[self.state.intent_links[intent.id]] == site_id
             for intent in self.state.intents.values()
-            if intent.state is IntentState.OPEN and _is_plain_delete(intent, side)
+            if intent.state is IntentState.OPEN and intent.is_braked and intent.slot.side is side
         )
         return recent + under_way + more >= deletes_most(self.state, site_id)
-
-
-def _is_plain_delete(intent: Intent, side: Side) -> bool:
-    takes_away = intent.operation in (Operation.DELETE, Operation.WITHDRAW)
-    return takes_away and intent.slot.side is side and not intent.is_privacy
 
 
 def deletes_most(state: MemoryState, site_id: int) -> float:

@@ -216,10 +216,11 @@ class Links(Protocol):
     def renew(self, lease: Lease) -> None:
         """15 s more. Raises LeaseLost if the lease ended or another fence took it."""
 
-    def open_intent(self, lease: Lease, intent: Intent) -> None:
+    def open_intent(self, lease: Lease, intent: Intent) -> bool:
         """Store the intent, and renew a lease with less than 14.5 s left, in one transaction.
 
-        Raises LeaseLost.
+        ``False``, and nothing is stored, if the brake stops it (`Intent.is_braked`): each of two
+        that come in the same moment counts the other. Raises LeaseLost.
         """
 
     def commit(self, lease: Lease, change: Commit) -> Committed:
@@ -235,5 +236,5 @@ class Links(Protocol):
         """Whether the deletes to a side, and ``more``, reach max(20, 5 % of the live links).
 
         Those within the last hour and those under way count. A person may have allowed more for a
-        while.
+        while. ``open_intent`` asks it by itself; this is for those who write nothing.
         """

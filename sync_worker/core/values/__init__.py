@@ -23,6 +23,7 @@ from sync_worker.core.values.deliveries import (
 )
 from sync_worker.core.values.links import (
     MODERATES,
+    TAKES_AWAY,
     Base,
     HistoryEntry,
     HistoryKind,
@@ -82,6 +83,7 @@ __all__ = [
     "KIND_OF_EVENTS",
     "MODERATES",
     "PRODUCTS",
+    "TAKES_AWAY",
     "UNUSABLE",
     "Account",
     "AccountAddress",

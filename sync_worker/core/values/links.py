@@ -39,6 +39,8 @@ class Operation(StrEnum):
 
 # They change who sees a record, and nothing in it.
 MODERATES = (Operation.WITHDRAW, Operation.APPROVE)
+# Nobody sees what was there, after these.
+TAKES_AWAY = (Operation.DELETE, Operation.WITHDRAW)
 
 
 class Standing(StrEnum):
@@ -194,6 +196,11 @@ class Intent:
     source_ids: Mapping[str, str] = field(default_factory=dict, hash=False)
     state: IntentState = IntentState.OPEN
     opened_at: float = field(default=0.0, compare=False)
+
+    @property
+    def is_braked(self) -> bool:
+        """Takes away what people see, so that the brake counts it; a privacy request passes."""
+        return self.operation in TAKES_AWAY and not self.is_privacy
 
     @property
     def is_imported(self) -> bool:

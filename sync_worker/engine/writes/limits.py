@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sync_worker.core.errors import Held
 from sync_worker.core.hold_reasons import UNCONFIRMED_DELETES
-from sync_worker.core.ports.links import Commit, Links
-from sync_worker.core.values import Intent, LinkState, Operation, Side, SiteState
+from sync_worker.core.ports.links import Commit
+from sync_worker.core.values import TAKES_AWAY, LinkState, Operation, Side, SiteState
 from sync_worker.engine.deciding.planning import is_of_decision
 from sync_worker.engine.history_lines import line_for_fight
 from sync_worker.engine.lease_keeper import LeaseKeeper
@@ -17,16 +17,16 @@ from sync_worker.engine.view import View, recent_writes
 # For each link, in a sliding hour; no event starts the count anew (design, loop breaker).
 MAX_WRITES_PER_HOUR = 12
 NO_EMAIL = "no_email"
-# Nobody sees what was there, after these.
-TAKES_AWAY = (Operation.DELETE, Operation.WITHDRAW)
 
 
 @dataclass(frozen=True, slots=True)
 class WriteLimits:
-    """Loop breaker and delete brake. A privacy request passes both."""
+    """The loop breaker, and what else stops a write before its intent.
+
+    The brake on deletes is asked with the intent (``Links.open_intent``). A privacy request passes.
+    """
 
     view: View
-    links: Links
     keeper: LeaseKeeper
 
     def check(self, write: SlotWrite) -> None:
@@ -35,18 +35,6 @@ class WriteLimits:
             self._refuse_if_fighting(write)
             self._refuse_delete(write)
         self._refuse_without_address(write)
-
-    def check_delete(self, intent: Intent) -> bool:
-        """Whether a delete may go out now that its intent is on file, and others' are too."""
-        if intent.operation not in TAKES_AWAY or intent.is_privacy:
-            return True
-        # Two workers may pass ``check`` together; by now each sees the intent of the other.
-        is_too_many = self.links.deletes_exceeded(
-            self.view.run.site.id,
-            intent.slot.side,
-            more=-1,  # without our own
-        )
-        return not is_too_many
 
     def _refuse_if_fighting(self, write: SlotWrite) -> None:
         """Two sides that undo each other's changes are stopped. Holds the link; raises Held."""
@@ -70,9 +58,6 @@ class WriteLimits:
         # The ledger may be behind both sides: what it misses need not be deleted.
         if site.state == SiteState.RECOVERY:
             raise Held("site_recovery")
-        # So many deletes in an hour look like a mistake, of a person or of ours.
-        if self.links.deletes_exceeded(site.id, write.slot.side):
-            raise Held("delete_brake")
 
     def _refuse_without_address(self, write: SlotWrite) -> None:
         """A contact that is gone has left no address: nobody outside would know whose it is."""

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, func, select, tuple_
 
 from sync_worker.core.hold_keys import entity_hold_keys
-from sync_worker.core.values import EntityRef, Side
-from sync_worker.ledger.link_steps.brake import HOUR_SECONDS, TAKES_AWAY
+from sync_worker.core.values import TAKES_AWAY, EntityRef, Side
+from sync_worker.ledger.link_steps.brake import HOUR_SECONDS
 from sync_worker.ledger.statements.links import max_deletes
 from sync_worker.ledger.tables import contact_map, entity_map, history
 from sync_worker.ledger.transactions import Transactions, ledger_now
@@ -115,7 +115,8 @@ def _some(names: Names) -> Iterator[list[tuple[int, str]]]:
 def _room(connection: Connection, site_id: int, side: Side) -> int:
     """As the delete brake counts, but for writes that are under way."""
     is_recent = (history.c.site_id == site_id) & (history.c.side == str(side))
-    is_recent &= history.c.what.in_(TAKES_AWAY) & (history.c.at > ledger_now() - HOUR_SECONDS)
+    is_recent &= history.c.what.in_([str(one) for one in TAKES_AWAY])
+    is_recent &= history.c.at > ledger_now() - HOUR_SECONDS
     counted = select(func.count()).select_from(history).where(is_recent)
     recent = int(connection.execute(counted).scalar_one())
     enough = recent + MAX_ASKED

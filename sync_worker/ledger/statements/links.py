@@ -86,27 +86,6 @@ RELEASE = SqlText("""
 UPDATE link SET lease_until = 0 WHERE id = :link_id AND fence = :fence
 """)
 
-_INTENT_COLUMNS = """id, site_id, link_id, side, attribute, operation, targets, sources, befores,
-  reasons, is_privacy, remote_id, base_revision, source_ids, state, created_at"""
-
-FIRST_INTENT = SqlText(f"""
--- intent.first: under a lease just taken: nobody can take it as long as the statement runs
-INSERT INTO intent ({_INTENT_COLUMNS})
-SELECT :id::varchar, :site_id::bigint, :link_id::bigint, :side::varchar, :attribute::varchar,
-  :operation::varchar, :targets::varchar, :sources::varchar, :befores::varchar, :reasons::varchar,
-  :is_privacy::boolean, :remote_id::varchar, :base_revision::bigint, :source_ids::varchar,
-  :state::varchar, ledger_now()
-FROM link WHERE link.id = :link_id AND link.fence = :fence
-  AND link.lease_until > ledger_now() + :fresh_seconds::float8
-""")
-
-NEW_INTENT = SqlText(f"""
--- intent.new: the unique index lets a link have one open intent
-INSERT INTO intent ({_INTENT_COLUMNS})
-VALUES (:id, :site_id, :link_id, :side, :attribute, :operation, :targets, :sources, :befores,
-  :reasons, :is_privacy, :remote_id, :base_revision, :source_ids, :state, ledger_now())
-""")
-
 END_INTENT = SqlText("""
 -- intent.end: the one that is open
 UPDATE intent SET state = :state, closed_at = ledger_now()
