@@ -42,12 +42,14 @@ from sync_worker.ledger.statements import tombstones
 from sync_worker.ledger.tables import inbox, tombstone
 from sync_worker.ledger.transactions import Transactions
 from tests.factories import WIX_ENTITY, an_intent
+from tests.integration.ledger.conditions_out import condition_out
 from tests.integration.ledger.ground import ADA, BOB, Ground
 from tests.integration.ledger.two_workers import BEGINNINGS, STEPS, Hands, take
 from tests.ledgers import empty_tables
 from tests.twins.observed_ledger import ObservedLedger
 
 End = Callable[[ObservedLedger, Lease], Sequence[int]]
+Engines = tuple[Engine, Engine]
 
 ENDS: dict[str, End] = {
     "release": lambda ledger, lease: ledger.links.release(lease),
@@ -125,13 +127,22 @@ def wait_until_done_or_waiting(future: Future[Any], engine: Engine) -> None:
             time.sleep(0.01)
 
 
+@pytest.fixture
+def engines(postgres_url: str) -> Iterator[Engines]:
+    """Those of two processes over one database."""
+    both = open_engine(postgres_url), open_engine(postgres_url)
+    yield both
+    for one in both:
+        one.dispose()
+
+
 # A person may have an ended one looked at again.
 LEAVE_ENDS_ALONE = sorted(STEPS.keys() - {"release by id"})
 
 
-def test_what_another_worker_ends_in_the_same_moment_stays_ended(postgres_url: str) -> None:
+def test_what_another_worker_ends_in_the_same_moment_stays_ended(engines: Engines) -> None:
     """It ends the delivery and has not committed yet, as the step looks at it."""
-    engine, other = open_engine(postgres_url), open_engine(postgres_url)
+    engine, other = engines
     ledger = ObservedLedger(engine)
     ended = {"state": "done", "reason": "synced", "closed_at": 1.0}
     for name in LEAVE_ENDS_ALONE:
@@ -150,13 +161,11 @@ def test_what_another_worker_ends_in_the_same_moment_stays_ended(postgres_url: s
                 wait_until_done_or_waiting(step, engine)
             step.result()
         assert ledger.ended(newest) == (InboxState.DONE, "synced"), name
-    engine.dispose()
-    other.dispose()
 
 
-def test_link_is_never_made_beside_an_erasure(postgres_url: str) -> None:
+def test_link_is_never_made_beside_an_erasure(engines: Engines) -> None:
     """The erasure has buried the contact and has not committed yet, as its rating comes."""
-    engine, other = open_engine(postgres_url), open_engine(postgres_url)
+    engine, other = engines
     ground = Ground(ObservedLedger(engine), None).set_up()
     links, key = ground.ledger.links, ground.key
     name = contact_tombstone(key.contact_id)
@@ -178,13 +187,11 @@ def test_link_is_never_made_beside_an_erasure(postgres_url: str) -> None:
         assert links.link_id(key) is None
         with other.begin() as connection:
             connection.execute(delete(tombstone))
-    engine.dispose()
-    other.dispose()
 
 
-def test_record_buried_in_the_same_moment_does_not_come_on_file(postgres_url: str) -> None:
+def test_record_buried_in_the_same_moment_does_not_come_on_file(engines: Engines) -> None:
     """Somebody has buried it and has not committed yet, as a run commits that it wrote it."""
-    engine, other = open_engine(postgres_url), open_engine(postgres_url)
+    engine, other = engines
     ground = Ground(ObservedLedger(engine), None).set_up()
     run, slot = ground.leased(), Slot(Side.EXTERNAL)
     change = Commit(records={slot: Known("r1", 1)}, release=True)
@@ -198,8 +205,6 @@ def test_record_buried_in_the_same_moment_does_not_come_on_file(postgres_url: st
         assert committed.result().buried == {"r1"}
     assert not ground.ledger.directory.locate(ground.site_id, Side.EXTERNAL, "r1").is_on_file
     ground.ledger.links.renew(run.lease)
-    engine.dispose()
-    other.dispose()
 
 
 class SlowToCommit(Transactions):
@@ -217,9 +222,9 @@ class SlowToCommit(Transactions):
             self.may_commit.wait(10)
 
 
-def test_two_deletes_of_one_moment_do_not_pass_the_brake_together(postgres_url: str) -> None:
+def test_two_deletes_of_one_moment_do_not_pass_the_brake_together(engines: Engines) -> None:
     """The intent of the twentieth is stored, and not committed yet, as the next one comes."""
-    engine, other = open_engine(postgres_url), open_engine(postgres_url)
+    engine, other = engines
     ground = Ground(ObservedLedger(engine), None).set_up()
     links, run, rival = ground.ledger.links, ground.link(ADA, 1), ground.link(BOB, 2)
     line = HistoryEntry(HistoryKind.DELETE, Side.EXTERNAL, "overall", intent_id="i")
@@ -234,9 +239,23 @@ def test_two_deletes_of_one_moment_do_not_pass_the_brake_together(postgres_url: 
         assert slow.is_about_to.wait(10)
         asked = pool.submit(links.open_intent, run.lease, first)
         wait_until_done_or_waiting(asked, engine)
-        assert not asked.done()
+        is_waiting = not asked.done()
         slow.may_commit.set()
-        assert (begun.result(), asked.result()) == (True, False)
+        assert (is_waiting, begun.result(), asked.result()) == (True, True, False)
     assert ground.ledger.open_intents() == 1
-    engine.dispose()
-    other.dispose()
+
+
+# Locks that statements of a batch take for those after them, and the race that misses each.
+LOCKS: dict[str, Callable[[Engines], None]] = {
+    "brake.lock": test_two_deletes_of_one_moment_do_not_pass_the_brake_together,
+    "key.name": test_link_is_never_made_beside_an_erasure,
+    "key.name_shown": test_link_is_never_made_beside_an_erasure,
+    "tombstone.lock_ids": test_record_buried_in_the_same_moment_does_not_come_on_file,
+}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", LOCKS)
+def test_lock_of_a_batch_is_missed(name: str, engines: Engines) -> None:
+    with condition_out(name, "pg_advisory_xact_lock(", "abs("), pytest.raises(AssertionError):
+        LOCKS[name](engines)
