@@ -32,17 +32,18 @@ from tests.integration.ledger.ground import ADA, Ground
 from tests.integration.schema_steps import step_up
 from tests.twins.observed_ledger import ObservedLedger
 
+# Of test-all, and of the machine's own PostgreSQL.
+FURTHER = [pytest.mark.full, pytest.mark.own_postgresql]
 
-@pytest.fixture(
-    params=["empty_sqlite_url", pytest.param("empty_postgres_url", marks=pytest.mark.full)]
-)
+
+@pytest.fixture(params=["empty_sqlite_url", pytest.param("empty_postgres_url", marks=FURTHER)])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     engine = open_engine(request.getfixturevalue(request.param))
     yield engine
     engine.dispose()
 
 
-@pytest.fixture(params=["sqlite_url", pytest.param("fresh_postgres_url", marks=pytest.mark.full)])
+@pytest.fixture(params=["sqlite_url", pytest.param("fresh_postgres_url", marks=FURTHER)])
 def newest(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """A ledger of the newest schema."""
     engine = open_engine(request.getfixturevalue(request.param))
