@@ -97,7 +97,11 @@ def local_evidence(wiring: Known, bounds: Bounds | None = None) -> Evidence:
 
 
 def _of_ledger(wiring: Known, bounds: Bounds | None) -> Evidence:
-    admin, set_up = wiring.admin, _set_up(wiring)
+    admin = wiring.admin
+    # Asked once: manifests that are refused would be read anew at each question.
+    reason = connectors_reason(wiring)
+    manifests = {} if reason else wiring.manifests
+    set_up = None if reason else frozenset(manifests)
     bounded = _all_of(admin) if bounds is None else _some_of(admin, bounds, set_up or frozenset())
     shut = locked(wiring.settings, admin.sealed.keys_in_use())
     with admin.engine.connect() as connection:
@@ -109,14 +113,14 @@ def _of_ledger(wiring: Known, bounds: Bounds | None) -> Evidence:
         clock_ahead=times.raw - time.time(),
         is_sqlite=wiring.settings.is_sqlite,
         processes=admin.heartbeats.all(),
-        connectors_reason=connectors_reason(wiring),
+        connectors_reason=reason,
         connectors=set_up,
-        sources=frozenset(_hooked(wiring)),
+        sources=frozenset(_hooked(wiring, manifests)),
         failing_accounts=failing,
         site_faults=SqlSiteFaults(admin.transactions).standing(),
         locked_accounts=shut.accounts,
         keys_reason=shut.reason,
-        shops_twice=_shops_twice(wiring),
+        shops_twice=[] if reason else _shops_twice(wiring),
         **bounded,
     )
 
@@ -158,23 +162,15 @@ def connectors_reason(wiring: Known) -> str:
     return ""
 
 
-def _set_up(wiring: Known) -> frozenset[str] | None:
-    return None if connectors_reason(wiring) else frozenset(wiring.manifests)
-
-
 def _shops_twice(wiring: Known) -> list[tuple[str, str, str]]:
-    if connectors_reason(wiring):
-        return []
     found = OwnShops(wiring.connectors, wiring.admin.transactions).twice()
     return [(one.source, one.line, one.next_step) for one in found]
 
 
-def _hooked(wiring: Known) -> list[str]:
+def _hooked(wiring: Known, manifests: Mapping[str, Manifest]) -> list[str]:
     """Whose webhooks the gateway takes; without an app of ours none of Wix."""
     wix = ["wix"] if wiring.settings.has_app else []
-    if connectors_reason(wiring):
-        return wix
-    hooked = [name for name, manifest in wiring.manifests.items() if manifest.webhook is not None]
+    hooked = [name for name, manifest in manifests.items() if manifest.webhook is not None]
     return wix + hooked
 
 
