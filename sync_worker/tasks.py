@@ -29,12 +29,13 @@ from sync_worker.runtime.celery.bell import WorkerBell
 from sync_worker.runtime.celery.broker import install_safe_transport
 from sync_worker.runtime.celery.dashboard import DeliveryRequest, Postponed, Shown, Tick
 from sync_worker.runtime.celery.schedule import SLICE_SECONDS
-from sync_worker.runtime.celery.site_faults import FAREWELL, HOOKS, each_for_itself
+from sync_worker.runtime.celery.site_faults import HOOKS, each_for_itself
 from sync_worker.runtime.celery.task_events import GatheredEvents
 from sync_worker.runtime.celery.worker_signals import SignalParts, WorkerSignals
 from sync_worker.telemetry import metrics
 from sync_worker.telemetry.figures import FiguresCollector
 from sync_worker.wiring.databases import retention_of
+from sync_worker.wiring.farewells import say_farewells
 from sync_worker.wiring.worker import WorkerWiring, worker_wiring
 
 # The sweeper rings up to here: a longer queue has lost nothing, and more rings only lengthen it.
@@ -238,21 +239,12 @@ def _watched_hooks() -> list[str]:
 
 @app.task(name="sync_worker.tasks.say_farewell", base=Tick)
 def say_farewell() -> str:
-    """Take our webhooks from the shops of sites that have left, and wipe their secrets."""
-    farewells = worker().farewells
-    hooks: list[int] = []
+    """Take our webhooks from shops that we leave, and wipe the secrets of those that have ended."""
     try:
-        leavers = farewells.due(FAREWELL)
-        each_for_itself(
-            worker().site_faults(),
-            FAREWELL,
-            worker().hook_states.longest_first(leavers, FAREWELL),
-            lambda source: hooks.append(farewells.say(leavers[source])),
-        )
+        return say_farewells(worker())
     except SyncError as error:
         log.warning("farewells_postponed", error=type(error).__name__, **_facts(error))
         return Postponed(error.message)
-    return f"{len(hooks)} accounts wiped, {sum(hooks)} webhooks removed" if hooks else ""
 
 
 @app.task(name="sync_worker.tasks.resume_sites", base=Tick)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 from sync_worker.core.errors import SyncError
+from sync_worker.core.values import SiteState
 from sync_worker.doctor.check import Check, bad, note, ok, safely
 from sync_worker.ledger.administration.hook_states import HookState, hook_words
 from sync_worker.manifest.manifest import Manifest
@@ -16,7 +17,8 @@ from sync_worker.wiring import Wiring
 
 def check_hooks(wiring: Wiring) -> Iterator[Check]:
     """Of each connector that sites use, and whose system lets us look."""
-    used = {site.connector for site in wiring.admin.sites.all()}
+    sites = wiring.admin.sites.all()
+    used = {site.connector for site in sites if site.state is not SiteState.REMOVED}
     for manifest in wiring.manifests.values():
         if manifest.id in used and manifest.webhook is not None and manifest.webhook.manage:
             yield from safely(f"webhooks of {manifest.id}", _checked(wiring, manifest))

@@ -23,7 +23,7 @@ site_fault = Table(
     "site_fault",
     metadata,
     Column("id", RowId, primary_key=True, autoincrement=True),
-    Column("work", String(16), nullable=False),  # sweep | poll | hooks
+    Column("work", String(16), nullable=False),  # sweep | poll | hooks | farewell | old_shop
     Column("source", String(128), nullable=False),  # the connector of the site
     Column("failures", Integer, nullable=False),  # in a row
     Column("error", String(256), nullable=False),
@@ -63,6 +63,11 @@ hook_state = Table(
     Column("enabled_again_at", Float),
     # A mark of the secret that they were made with; NULL: not known.
     Column("made_with", String(64)),
+    # Of the shop of the environment, once its site has removed the app: when they were first to be
+    # taken away, when that was done or given up, and where they led, to be made there again.
+    Column("farewell_since", Float),
+    Column("farewell_at", Float),
+    Column("farewell_urls", ExactJSON),
 )
 
 # The processes that work on this ledger, each with its last sign of life.

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from sync_worker.core.errors import Held
 from sync_worker.core.hold_reasons import NO_ACCOUNT
 from sync_worker.core.ports.remote import Remote
-from sync_worker.core.values import Account
+from sync_worker.core.values import Account, OldShop
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.remotes.external.auth import account_mark
 from sync_worker.remotes.external.hooks import ExternalHooks
@@ -85,17 +85,29 @@ class ExternalRemotes:
     def leaving_hooks(self, leaver: Account) -> Iterator[ExternalHooks]:
         """Our webhooks at the shop of an account that has ended, of each address that it had."""
         manifest = self._book.of_leaving(leaver).manifest
+        yield from self._hooks_at(manifest, leaver, f"external:{manifest.source}")
+
+    def old_hooks(self, left: OldShop) -> Iterator[ExternalHooks]:
+        """The same at a shop that an account has left: it goes on at another meanwhile.
+
+        What is wrong with the one must not be taken for a fault of the other.
+        """
+        manifest = self._book.of_leaving(left.account, left.sealed).manifest
+        yield from self._hooks_at(manifest, left.account, f"external:{manifest.source}:{left.id}")
+
+    def _hooks_at(self, manifest: Manifest, whose: Account, name: str) -> Iterator[ExternalHooks]:
         # Not one of the clients that are kept: those of an account that has ended send nothing.
-        http = self._made(Access(manifest), is_patient=True)
+        http = self._made(Access(manifest), name, is_patient=True)
         try:
-            for one in leaver.addresses:
+            for one in whose.addresses:
                 yield ExternalHooks(manifest, http.waiting(time.sleep), one.address)
         finally:
             http.close()
 
-    def _made(self, access: Access, *, is_patient: bool) -> RemoteHttp:
+    def _made(self, access: Access, name: str = "", *, is_patient: bool) -> RemoteHttp:
+        """``name``: of its budget, outage and slots; by default those of its source."""
         manifest, live = access.manifest, access.live
-        name, budget = f"external:{manifest.source}", manifest.http.budget
+        name, budget = name or f"external:{manifest.source}", manifest.http.budget
         return http_of(
             manifest,
             self._redis.budget(

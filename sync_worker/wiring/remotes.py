@@ -10,7 +10,7 @@ from functools import partial
 from sync_worker.config import Settings
 from sync_worker.core.ports.catalogue import Catalogue
 from sync_worker.core.ports.remote import Connection, Remote
-from sync_worker.core.values import Account, Side, Site, WixKind
+from sync_worker.core.values import Account, OldShop, Side, Site, WixKind
 from sync_worker.remotes.external.catalogue import catalogue_of
 from sync_worker.remotes.external.hooks import ExternalHooks
 from sync_worker.remotes.http.authorization import Authorization, FixedHeaders
@@ -209,3 +209,7 @@ class Remotes:
     def leaving_hooks(self, leaver: Account) -> Iterator[ExternalHooks]:
         """Our webhooks at the shop of an account that has ended."""
         return self._externals.leaving_hooks(leaver)
+
+    def old_hooks(self, left: OldShop) -> Iterator[ExternalHooks]:
+        """Our webhooks at a shop that an account has left."""
+        return self._externals.old_hooks(left)

@@ -9,6 +9,8 @@ from functools import cached_property, lru_cache
 from sync_worker.config import Settings, environment, load_settings
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.intake.intake import Intake
+from sync_worker.ledger.accounts.old_shops import SqlOldShops
+from sync_worker.ledger.accounts.own_hooks import SqlOwnHooks
 from sync_worker.ledger.accounts.store import SqlAccountStore
 from sync_worker.ledger.accounts.upkeep import SqlAccountUpkeep
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
@@ -26,7 +28,9 @@ from sync_worker.runtime.celery.bell import WorkerBell
 from sync_worker.runtime.celery.schedule import NightlySweeps
 from sync_worker.runtime.celery.site_faults import SiteFaults
 from sync_worker.services.leaving import Farewells
+from sync_worker.services.old_shops import OldShops
 from sync_worker.services.onboarding.products import Products
+from sync_worker.services.own_hooks import OwnHooks
 from sync_worker.telemetry.metrics import deliveries_taken_over, first_look_delay_seconds
 from sync_worker.wiring.accounts.opening import account_book
 from sync_worker.wiring.accounts.own_shops import warn_of_own_shops
@@ -107,8 +111,9 @@ class WorkerWiring:
 
     @property
     def managed_hooks(self) -> list[str]:
-        """The connectors of the environment whose webhooks we manage."""
-        return self._remotes.managed_hooks
+        """The connectors of the environment whose webhooks we look after. Raises Transient."""
+        left = self.admin.sites.left_of_environment() if self._remotes.managed_hooks else ()
+        return [name for name in self._remotes.managed_hooks if name not in left]
 
     def check_hooks(self, source: str) -> HookCheck:
         """Look at our webhooks of a source. Raises what remotes raise."""
@@ -132,6 +137,21 @@ class WorkerWiring:
     def farewells(self) -> Farewells:
         """What becomes of accounts whose site has left."""
         return Farewells(SqlAccountStore(self._transactions()), self._remotes.leaving_hooks)
+
+    @property
+    def old_shops(self) -> OldShops:
+        """Shops that accounts have left for another address."""
+        return OldShops(SqlOldShops(self._transactions()), self._remotes.old_hooks)
+
+    @property
+    def own_hooks(self) -> OwnHooks:
+        """Our webhooks at the shop of the environment, as its site goes and comes back."""
+        return OwnHooks(
+            SqlOwnHooks(self._transactions()),
+            self._remotes.managed_hooks,
+            self._remotes.hooks,
+            self.redis.tokens.claim,
+        )
 
     @property
     def pauses(self) -> SqlPauses:

@@ -78,6 +78,16 @@ class SealedSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class OldShop:
+    """Where an account was: our webhooks are there still. ``account``: with what it had then."""
+
+    id: int
+    account: Account
+    sealed: Mapping[str, SealedSecret]
+    left_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class NewAccount:
     """What a shop gives for a site.
 
@@ -102,11 +112,13 @@ class AccountChange:
     ``keep_old_seconds``: how long the value before of each secret in ``rotated`` (``None``: in
     ``sealed``) counts beside the new one; 0, and of others: it ends at once. ``left_out``: settings
     and secrets that go. ``is_other_shop``: as far as can be told, ``identity`` is another shop's.
+    ``leaves_hooks``: our webhooks are to be taken from where the account was.
     """
 
     settings: Mapping[str, str] | None = None
     identity: str | None = None
     is_other_shop: bool = False
+    leaves_hooks: bool = False
     sealed: Mapping[str, str] = field(default_factory=dict)
     rotated: Collection[str] | None = None
     keep_old_seconds: float = 0.0

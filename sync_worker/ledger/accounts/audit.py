@@ -18,6 +18,8 @@ from sync_worker.ledger.transactions import Transactions, ledger_now
 
 PAGE = 50
 BY_COMMAND = "ratings-sync"  # where a command, or a test, does not say who gives it
+BY_WORKER = "worker"  # what no person has done
+HOOKS_LEFT = "hooks.left_behind"  # at a shop that we have left: a person takes them away
 
 
 class SqlAudit:

@@ -24,7 +24,7 @@ from sync_worker.core.values import (
     NewAccount,
     SealedSecret,
 )
-from sync_worker.ledger.accounts.audit import SqlAudit, write_audit
+from sync_worker.ledger.accounts.audit import BY_WORKER, HOOKS_LEFT, SqlAudit, write_audit
 from sync_worker.ledger.accounts.changing import (
     change_secrets,
     changed_values,
@@ -43,6 +43,7 @@ from sync_worker.ledger.accounts.giving import (
     refuse_what_crosses_sites,
 )
 from sync_worker.ledger.accounts.moving import move_some
+from sync_worker.ledger.accounts.old_shops import leave_shop
 from sync_worker.ledger.accounts.reading import (
     account_in_use,
     addresses_over,
@@ -219,6 +220,8 @@ class SqlAccountStore:
                 refuse_what_crosses_sites(connection, old, identity=change.identity)
             if change.is_other_shop:
                 become_another_shop(connection, old, change.identity)
+            if change.leaves_hooks:
+                leave_shop(connection, old)
             changed = self._write(connection, old, number, change, actor, why)
         if changed.state is not AccountState.PAUSED:
             self._release(old.site_id, (ACCOUNT_PAUSED, *FOR_AN_ACCOUNT))
@@ -300,14 +303,19 @@ class SqlAccountStore:
             end_account(connection, old, number, actor, why, keeps_secrets=keeps_secrets)
             return known_account(connection, public_id)
 
-    def wipe(self, public_id: str) -> None:
-        """What a revoked account still had of secrets and addresses goes."""
+    def wipe(self, public_id: str, why_left: str = "") -> None:
+        """What a revoked account still had of secrets and addresses goes.
+
+        ``why_left``: why webhooks of ours may be left at its shop.
+        """
         with self._transactions.write() as connection:
             number = next_number(connection)
             old = known_account(connection, public_id)
             if old.state is AccountState.REVOKED and old.wiped_at is None:
                 wipe_secrets(connection, old.id)
                 update_account(connection, old, number, {"wiped_at": ledger_now()})
+                if why_left:
+                    write_audit(connection, BY_WORKER, HOOKS_LEFT, old, why=why_left)
 
     def _release(self, site_id: int, reasons: Sequence[str], until: float | None = None) -> None:
         """After the change's own transaction: a worker that holds a delivery now looks once more.

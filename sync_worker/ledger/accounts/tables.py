@@ -87,6 +87,20 @@ account_address = Table(
     Index("ix_account_address_account_id", "account_id"),
 )
 
+# Where an account was before it was given another shop's address: our webhooks go from there, with
+# what it had then. The secrets are bound to the account.
+old_shop = Table(
+    "old_shop",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("account_id", RowId, ForeignKey("account.id"), nullable=False),
+    Column("settings", ExactJSON, nullable=False),
+    Column("sealed", ExactJSON, nullable=False),  # by secret's name
+    Column("addresses", ExactJSON, nullable=False),  # the last parts of its webhook addresses
+    Column("left_at", Float, nullable=False),
+    Index("ix_old_shop_account_id", "account_id"),
+)
+
 # One row, which its migration made: whoever changes an account adds one first, and so has the turn.
 account_change = Table(
     "account_change",

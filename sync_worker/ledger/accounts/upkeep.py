@@ -11,7 +11,7 @@ from sync_worker.core.hold_reasons import ACCOUNT_LOCKED, ACCOUNT_PAUSED, FOR_AN
 from sync_worker.core.values import AccountState, InboxState, Site, SiteState
 from sync_worker.ledger.accounts.moving import move_some
 from sync_worker.ledger.accounts.reading import addresses_over
-from sync_worker.ledger.accounts.removal import end_some
+from sync_worker.ledger.accounts.removal import end_some, sweep_again
 from sync_worker.ledger.accounts.tables import account, account_address
 from sync_worker.ledger.administration.held import release_reasons
 from sync_worker.ledger.administration.hook_states import last_try
@@ -76,6 +76,11 @@ class SqlAccountUpkeep:
             connection.execute(
                 new.on_conflict_do_update(index_elements=["source"], set_={"made_with": mark})
             )
+
+    def sweep_again(self, source: str) -> None:
+        """A sweep of the site of a source is due: for a while nobody told what happened."""
+        with self._transactions.write() as connection:
+            sweep_again(connection, site.c.external_source == source)
 
     def addresses_over(self, source: str) -> list[str]:
         """Webhook addresses of the account that is a source whose time is over."""

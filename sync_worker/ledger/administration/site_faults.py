@@ -11,7 +11,7 @@ from sync_worker.ledger.process_tables import site_fault
 from sync_worker.ledger.rows import fitting
 from sync_worker.ledger.transactions import Transactions, insert_into, ledger_now
 
-SITE_WORK = ("sweep", "poll", "hooks")
+SITE_WORK = ("sweep", "poll", "hooks", "farewell", "old_shop")
 FIRST_PAUSE_SECONDS = 60.0
 # Longer than the longest pause: what nobody has tried since then is of a site that is gone.
 GONE_SECONDS = 86_400.0

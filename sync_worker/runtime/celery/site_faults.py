@@ -18,6 +18,7 @@ from sync_worker.telemetry import metrics
 LONGEST_PAUSE_SECONDS = 3600.0
 LONGEST_OUTAGE_PAUSE_SECONDS = 300.0
 FAREWELL = "farewell"  # the word for taking our webhooks from a shop that leaves
+OLD_SHOP = "old_shop"  # and from one that an account has left for another address
 HOOKS = "hooks"  # the word for checks of webhooks; sweeps and polls have their kind
 CHECK_SECONDS = 45.0  # of one round of checks; well below the broker's visibility time-out
 

@@ -175,8 +175,13 @@ class Accounts:
         identity = identity_of(code.code, {**settings, **given.secrets}, account.identity)
         if identity != account.identity:
             refuse_shop_of_environment(self.admin, code, identity)
-        is_same = is_same_shop or is_shop_of(code.code, account, identity)
-        return replace(change, identity=identity, is_other_shop=not is_same)
+        is_there_still = is_shop_of(code.code, account, identity)
+        return replace(
+            change,
+            identity=identity,
+            is_other_shop=not (is_same_shop or is_there_still),
+            leaves_hooks=not is_there_still and self._lets_hooks_go(account.connector),
+        )
 
     def _changed(
         self,

@@ -171,12 +171,15 @@ class AccountBook:
             # The ledger does not answer: what is known goes on.
             return True
 
-    def of_leaving(self, account: Account) -> LiveAccount:
+    def of_leaving(
+        self, account: Account, sealed: Mapping[str, SealedSecret] | None = None
+    ) -> LiveAccount:
         """An account that is at an end, as long as the ledger has its secrets: for its farewell.
 
-        Nothing of it is kept here. Raises Held, Misconfigured, Transient.
+        ``sealed``: those that it had at the shop that it has left. Nothing of it is kept here.
+        Raises Held, Misconfigured, Transient.
         """
-        return _usable(self._opened(account))
+        return _usable(self._opened(account, sealed))
 
     # -- what has changed
 
@@ -276,8 +279,11 @@ class AccountBook:
             self._keep(self._by_address, one.address, account.public_id, before)
         return found
 
-    def _opened(self, account: Account) -> LiveAccount | _Shut:
-        sealed = self._accounts().sealed_of(account.id)
+    def _opened(
+        self, account: Account, sealed: Mapping[str, SealedSecret] | None = None
+    ) -> LiveAccount | _Shut:
+        if sealed is None:
+            sealed = self._accounts().sealed_of(account.id)
         now = self._now()
         ends = [one.previous_until for one in sealed.values() if one.previous_until is not None]
         good_until = min((end for end in ends if end > now), default=FOR_EVER)

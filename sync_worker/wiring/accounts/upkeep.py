@@ -72,10 +72,28 @@ class AccountUpkeep:
         if is_outdated:
             self._renew(source, hooks)
         if check.missing and base:
-            hooks.register(base + hooks.path)
-            log.info("hooks_made", source=source, topics=list(check.missing))
+            self._make(source, hooks, check, base + hooks.path)
         self._ledger().note_hooks_made_with(source, hooks.made_with)
         return hooks.check()
+
+    def _make(self, source: str, hooks: ExternalHooks, check: HookCheck, url: str) -> None:
+        """Make those that are missing; of what nobody told meanwhile a sweep looks."""
+        is_told = self._is_told_elsewhere(source, hooks, check)
+        # Whoever dies in between finds none missing any more.
+        if not is_told:
+            self._ledger().sweep_again(source)
+        hooks.register(url)
+        log.info("hooks_made", source=source, topics=list(check.missing))
+        if not is_told:
+            self._ledger().sweep_again(source)
+
+    def _is_told_elsewhere(self, source: str, hooks: ExternalHooks, check: HookCheck) -> bool:
+        """Whether hooks at an address that was replaced tell what those that are missing would."""
+        told = set[str]()
+        for one in self._book.of_source(source).account.addresses:
+            if one.valid_until is not None:
+                told |= {hook.topic for hook in hooks.at(one.address).ours() if hook.is_enabled}
+        return told.issuperset(check.missing)
 
     def _leave_old_addresses(self, source: str, hooks: ExternalHooks) -> None:
         """Our hooks at addresses whose day is over go: each call of theirs is answered 404."""
