@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sync_worker.core.values.records import EntityRef
@@ -28,6 +28,18 @@ class CatalogueItem:
     problem: str = ""
     url: str = ""
     image: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CataloguePart:
+    """What was read of one side's catalogue. ``cursor``: where it goes on; ``None``: it is whole.
+
+    ``unreadable``: rows that had no id.
+    """
+
+    items: Sequence[CatalogueItem]
+    cursor: str | None
+    unreadable: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.onboarding.tables import (
     catalogue_asked,
     catalogue_look,
+    catalogue_part,
     entity_proposal,
     onboarding,
 )
@@ -158,7 +159,7 @@ def _names_records(connection: Connection, site_id: int) -> bool:
 
 def _forget_shop(connection: Connection, site_id: int) -> None:
     """What was done, listed and proposed with the shop before counts for no other."""
-    for table in (entity_proposal, catalogue_asked, catalogue_look, onboarding):
+    for table in (entity_proposal, catalogue_asked, catalogue_part, catalogue_look, onboarding):
         connection.execute(delete(table).where(table.c.site_id == site_id))
     is_sweep = run.c.kind.in_([str(kind) for kind in RunKind])
     its_open = (run.c.site_id == site_id) & is_sweep & (run.c.state == RUNNING)

@@ -19,6 +19,7 @@ from sync_worker.ledger.administration.sites import SiteAdmin
 from sync_worker.ledger.administration.standing import SqlStanding
 from sync_worker.ledger.administration.wix_change import WixChange
 from sync_worker.ledger.onboarding.looks import SqlCatalogueLooks
+from sync_worker.ledger.onboarding.parts import SqlCatalogueParts
 from sync_worker.ledger.onboarding.proposals import SqlProposals
 from sync_worker.ledger.onboarding.steps import SqlOnboarding
 from sync_worker.ledger.transactions import Transactions
@@ -43,6 +44,7 @@ class LedgerAdmin:
     site_pages: SitePages
     sealed: SqlResealing
     looks: SqlCatalogueLooks
+    catalogue_parts: SqlCatalogueParts
     onboarding: SqlOnboarding
     proposals: SqlProposals
 
@@ -66,6 +68,7 @@ def ledger_admin(engine: Engine) -> LedgerAdmin:
         SitePages(transactions),
         SqlResealing(transactions),
         SqlCatalogueLooks(transactions),
+        SqlCatalogueParts(transactions),
         SqlOnboarding(transactions),
         SqlProposals(transactions),
     )

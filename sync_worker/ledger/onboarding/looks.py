@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, exists, or_, select, union
 
 from sync_worker.core.values import InboxState, Side, Site, SiteState
-from sync_worker.ledger.onboarding.tables import catalogue_asked, catalogue_look
+from sync_worker.ledger.onboarding.tables import catalogue_asked, catalogue_look, catalogue_part
 from sync_worker.ledger.rows import fitting
 from sync_worker.ledger.statements.inbox import is_of_site
 from sync_worker.ledger.tables import inbox, site
@@ -18,6 +18,7 @@ from sync_worker.ledger.transactions import Transactions, insert_into, ledger_no
 UNKNOWN = "unknown_entity"
 ASKED_SECONDS = 86_400.0  # then a catalogue may have it
 PAUSE_SECONDS = 600.0  # between two looks that nobody asked for
+GO_ON_SECONDS = 60.0  # then a look goes on that was too short for a long catalogue
 KEYS_AT_ONCE = 1_000
 AT_WORK = (str(SiteState.ACTIVE), str(SiteState.RECOVERY))
 
@@ -55,7 +56,7 @@ class SqlCatalogueLooks:
             claimed = new.on_conflict_do_update(
                 index_elements=["site_id"],
                 set_={"looked_at": ledger_now()},
-                where=catalogue_look.c.looked_at <= ledger_now() - pause_seconds,
+                where=_has_rested(site_id, pause_seconds),
             ).returning(catalogue_look.c.site_id)
             return connection.execute(claimed).first() is not None
 
@@ -110,7 +111,6 @@ class SqlCatalogueLooks:
 
 def _due_on(side: Side, source: Any) -> Any:
     """Sites at work for which something waits on a side, and that have rested."""
-    rested = catalogue_look.c.looked_at < ledger_now() - PAUSE_SECONDS
     is_theirs = (inbox.c.side == str(side)) & (inbox.c.source == source)
     return (
         select(site.c.id, catalogue_look.c.looked_at)
@@ -121,10 +121,18 @@ def _due_on(side: Side, source: Any) -> Any:
             _is_unknown(),
             site.c.state.in_(AT_WORK),
             site.c.external_source.is_not(None),
-            or_(catalogue_look.c.looked_at.is_(None), rested),
+            or_(catalogue_look.c.looked_at.is_(None), _has_rested(site.c.id, PAUSE_SECONDS)),
             ~_is_asked(site.c.id),
         )
     )
+
+
+def _has_rested(site_id: Any, pause_seconds: float) -> Any:
+    """Whether a look at a site may begin, or go on."""
+    is_part_read = exists().where(catalogue_part.c.site_id == site_id)
+    ended_at = catalogue_look.c.looked_at
+    goes_on = ended_at <= ledger_now() - min(GO_ON_SECONDS, pause_seconds)
+    return or_(ended_at <= ledger_now() - pause_seconds, is_part_read & goes_on)
 
 
 def is_asked(connection: Connection, site_id: int, hold_key: str) -> bool:

@@ -39,6 +39,19 @@ catalogue_look = Table(
     Column("counts", ExactJSON, nullable=False, default=dict),
 )
 
+# What a look has read of a catalogue that is too long for one; gone as soon as it is read whole.
+catalogue_part = Table(
+    "catalogue_part",
+    metadata,
+    Column("site_id", RowId, ForeignKey("site.id"), primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # in the order of reading
+    Column("side", String(16), nullable=False),
+    Column("items", ExactJSON, nullable=False),
+    Column("cursor", Text),  # where its side goes on; NULL: it is read to its end
+    Column("unreadable", Integer, nullable=False),
+    Column("read_at", Float, nullable=False),
+)
+
 # Names that deliveries waited for and for which the catalogues had no certain twin.
 catalogue_asked = Table(
     "catalogue_asked",

@@ -81,8 +81,8 @@ class Products:
         def wait(seconds: float) -> None:
             if time.monotonic() + seconds > end:
                 raise Transient(
-                    f"the catalogues were not read within {LOOK_SECONDS:.0f} s;"
-                    " map products from files"
+                    f"the catalogues were not read whole within {LOOK_SECONDS:.0f} s; the next"
+                    " look goes on where this one ended"
                 )
             time.sleep(seconds)
 
@@ -103,7 +103,7 @@ class Products:
         # What comes while we read waits for the next look.
         keys = self._admin.looks.waiting_keys(site)
         try:
-            found = read_both(self._catalogues_of(site, wait))
+            found = self._read(site, wait)
         except NotListed as none:
             released = self._asked(site, keys)
             self._admin.looks.note(site.id, {}, str(none))
@@ -112,6 +112,26 @@ class Products:
         released = [*looked.released, *self._asked(site, keys)]
         self._admin.looks.note(site.id, looked.counts)
         return Looked(looked.counts, looked.mapped, looked.proposed, tuple(released))
+
+    def _read(self, site: Site, wait: Wait) -> Catalogues:
+        """Both catalogues, from where the look before has ended. Raises SyncError."""
+        parts = self._admin.catalogue_parts
+        so_far = parts.so_far(site.id)
+        try:
+            found = read_both(
+                self._catalogues_of(site, wait),
+                so_far.sides,
+                lambda side, part: parts.keep(site.id, so_far, side, part),
+                lambda: wait(0.0),
+            )
+        except Transient:
+            raise
+        except SyncError:
+            # A cursor may be good for a while only: the next look begins anew.
+            parts.forget(site.id)
+            raise
+        parts.forget(site.id)
+        return found
 
     def _paired(self, site: Site, found: Catalogues) -> Looked:
         """Map what policy maps, and propose the others."""
