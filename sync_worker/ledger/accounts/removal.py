@@ -9,10 +9,10 @@ back    ──▶ each of those is a hint: both sides are looked at
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, text, update
+from sqlalchemy import Connection, select, text, update
 
 from sync_worker.core.hold_reasons import ACCOUNT_LOCKED, ACCOUNT_PAUSED, FOR_AN_ACCOUNT
 from sync_worker.core.ports.inbox import SITE_REMOVED, TOLD_BY_A_LOOK
@@ -35,8 +35,11 @@ RESTS = (
     *FOR_AN_ACCOUNT,
 )
 
-# As its index has it.
+# As their indexes have it.
 ENDED_WITH_SITE = text("inbox.state = 'done' AND inbox.reason = 'site_removed'")
+HELD = text("inbox.state = 'held'")
+RIPE = text("inbox.state IN ('new', 'taken') AND inbox.reason <> 'rate_limited'")
+WAITS_FOR_BUDGET = text("inbox.state IN ('new', 'taken') AND inbox.reason = 'rate_limited'")
 ENDED: dict[str, Any] = {
     "state": str(SITE_REMOVED.state),
     "reason": SITE_REMOVED.reason,
@@ -68,31 +71,49 @@ def end_some(transactions: Transactions, until: float) -> int:
     Held for its rest or that of its account, which may have been before the removal, or by an
     earlier version; and what was to be tried again much later is due now.
     """
-    ended = 0
-    is_waiting = (inbox.c.state == str(InboxState.HELD)) & inbox.c.reason.in_(RESTS) & TOLD_AGAIN
-    is_late = (inbox.c.state == str(InboxState.NEW)) & TOLD_AGAIN
+    is_waiting = HELD & inbox.c.reason.in_(RESTS) & TOLD_AGAIN
+    # What a worker has in hand now is none of these.
+    is_late = TOLD_AGAIN & (inbox.c.state == str(InboxState.NEW))
     is_late &= inbox.c.next_attempt_at > ledger_now() + SOON_SECONDS
-    for names in _names_of_removed():
-        its = inbox.c.source.in_(names)
-        waiting = select(inbox.c.id).where(its, is_waiting).limit(AT_ONCE)
-        while time.monotonic() < until:
-            with transactions.write() as connection:
-                ids = connection.execute(waiting).scalars().all()
-                ended += _end(connection, ids, is_waiting)
-            if len(ids) < AT_ONCE:
-                break
-        with transactions.write() as connection:
-            late = select(inbox.c.id).where(its, is_late).limit(AT_ONCE)
-            due = update(inbox).where(inbox.c.id.in_(late), is_late)
-            connection.execute(due.values(next_attempt_at=ledger_now()))
+    ended = 0
+    for its in _is_of_removed():
+        ended += _in_batches(transactions, its & is_waiting, _end, until)
+        for is_open in (RIPE, WAITS_FOR_BUDGET):
+            _in_batches(transactions, its & is_late & is_open, _let_be_due, until)
     return ended
 
 
-def _names_of_removed() -> tuple[Select[Any], Select[Any]]:
-    """Under which deliveries of such sites come, from Wix and from outside."""
+def _in_batches(
+    transactions: Transactions,
+    which: Any,
+    change: Callable[[Connection, Sequence[int], Any], int],
+    until: float,
+) -> int:
+    """Change the deliveries that a condition finds, some in a transaction; how many there were."""
+    found, changed = select(inbox.c.id).where(which).limit(AT_ONCE), 0
+    while time.monotonic() < until:
+        with transactions.read() as connection:
+            ids = connection.execute(found).scalars().all()
+        # Nearly always: nothing is locked then.
+        if not ids:
+            break
+        with transactions.write() as connection:
+            changed += change(connection, ids, which)
+        if len(ids) < AT_ONCE:
+            break
+    return changed
+
+
+def _let_be_due(connection: Connection, inbox_ids: Sequence[int], which: Any) -> int:
+    due = update(inbox).where(inbox.c.id.in_(inbox_ids), which)
+    return connection.execute(due.values(next_attempt_at=ledger_now())).rowcount
+
+
+def _is_of_removed() -> tuple[Any, Any]:
+    """The deliveries of such sites, from Wix and from outside."""
     is_removed = site.c.state == str(SiteState.REMOVED)
-    of_wix = select(site.c.instance_id).where(is_removed)
-    return of_wix, select(site.c.external_source).where(is_removed)
+    of_wix = inbox.c.source.in_(select(site.c.instance_id).where(is_removed))
+    return of_wix, inbox.c.source.in_(select(site.c.external_source).where(is_removed))
 
 
 def has_ended_with(of: Site) -> Any:
