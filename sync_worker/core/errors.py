@@ -7,6 +7,7 @@ SyncError
 │   ├── UnknownOutcome      a write was sent, its answer lost: settle by looking, never repeat
 │   ├── GoneUnsaid          a record may be gone, but its system does not say so: look again
 │   ├── Unconfirmed         a create was accepted, its record shows later: look, never repeat
+│   ├── OfNewerVersion      only a newer version reads it, and takes it up: no failed attempt
 │   ├── NoRoom              as many runs as may be are under way in the fleet
 │   └── LeaseLost           another worker has the link; nothing was written
 ├── Permanent               the remote refuses and will refuse again: held at once
@@ -108,6 +109,12 @@ class RateLimited(Transient):
 
 class Away(Transient):
     """The remote has not answered lately, and is left alone for a moment."""
+
+    is_failure = False
+
+
+class OfNewerVersion(Transient):
+    """It has a word that only a newer version of the program knows, whose workers take it up."""
 
     is_failure = False
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from sync_worker.core.errors import OfNewerVersion
 from sync_worker.core.hold_reasons import FREES_ITSELF, IN_STEP_ONLY, ON_LOOK
 from sync_worker.core.values.deliveries import Change, NewDelivery
 from sync_worker.core.values.links import HistoryEntry, HistoryKind, Link, Value
@@ -42,6 +43,7 @@ class Asked(StrEnum):
         return self in WRITES
 
 
+KNOWN = frozenset(map(str, Asked))
 WRITES = frozenset({Asked.MAKE, Asked.UNDO, Asked.CHOOSE})
 
 
@@ -122,9 +124,14 @@ def decision_payload(decision: Decision) -> dict[str, Any]:
 
 
 def decision_in(payload: Mapping[str, Any]) -> Decision | None:
-    """The decision that a delivery carries; ``None`` once its content is forgotten."""
+    """The decision that a delivery carries; ``None`` once its content is forgotten.
+
+    Raises OfNewerVersion for one that we do not know.
+    """
     if "asked" not in payload:
         return None
+    if payload["asked"] not in KNOWN:
+        raise OfNewerVersion
     values = {name: _read(one) for name, one in payload["values"].items()}
     return Decision(
         asked=Asked(payload["asked"]),
