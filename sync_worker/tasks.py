@@ -29,13 +29,18 @@ from sync_worker.runtime.celery.bell import WorkerBell
 from sync_worker.runtime.celery.broker import install_safe_transport
 from sync_worker.runtime.celery.dashboard import DeliveryRequest, Postponed, Shown, Tick
 from sync_worker.runtime.celery.schedule import SLICE_SECONDS
-from sync_worker.runtime.celery.site_faults import HOOKS, each_for_itself
 from sync_worker.runtime.celery.task_events import GatheredEvents
 from sync_worker.runtime.celery.worker_signals import SignalParts, WorkerSignals
 from sync_worker.telemetry import metrics
 from sync_worker.telemetry.figures import FiguresCollector
 from sync_worker.wiring.databases import retention_of
 from sync_worker.wiring.farewells import say_farewells
+from sync_worker.wiring.hook_checks import (
+    WATCHED_SECONDS,
+    hooks_due,
+    hooks_watched,
+    look_at_hooks,
+)
 from sync_worker.wiring.worker import WorkerWiring, worker_wiring
 
 # The sweeper rings up to here: a longer queue has lost nothing, and more rings only lengthen it.
@@ -185,56 +190,16 @@ def prune() -> str:
 def check_hooks() -> str:
     """Enable webhooks again that an external system has disabled: without them only scans see."""
     try:
-        sources = [*worker().managed_hooks, *worker().accounts.hooks_due()]
+        # What they would have told meanwhile is found by a whole scan, which is due then.
+        return look_at_hooks(worker(), hooks_due(worker()), _go_on)
     except SyncError as error:
         log.warning("hook_checks_postponed", error=type(error).__name__, **_facts(error))
         return Postponed(error.message)
-    return _enable_hooks_of(sources)
-
-
-def _enable_hooks_of(sources: Sequence[str]) -> str:
-    """Check the webhooks of each; what was done, in words."""
-    enabled: list[str] = []
-    try:
-        each_for_itself(
-            worker().site_faults(),
-            HOOKS,
-            worker().hook_states.longest_first(sources, HOOKS),
-            lambda source: enabled.extend(_enable_hooks(source)),
-        )
-    except SyncError as error:
-        log.warning("hook_checks_postponed", error=type(error).__name__, **_facts(error))
-        return Postponed(error.message)
-    return f"enabled again: {', '.join(enabled)}" if enabled else ""
-
-
-def _enable_hooks(source: str) -> list[str]:
-    """The topics whose webhooks were enabled again."""
-    started = time.monotonic()
-    check = worker().check_hooks(source)
-    worker().hook_states.note_check(
-        source,
-        working=len(check.working),
-        missing=len(check.missing),
-        brought_back=len(check.brought_back),
-        took_seconds=time.monotonic() - started,
-    )
-    for hook in check.brought_back:
-        log.warning("hook_enabled_again", source=source, topic=hook.topic)
-    # What it would have told meanwhile is found by a whole scan, which is due now.
-    if check.brought_back:
-        _go_on()
-    return [f"{source} {hook.topic}" for hook in check.brought_back]
 
 
 def _watched_hooks() -> list[str]:
-    """Those to look at sooner: the system still counts the failures of what was enabled again.
-
-    And an account that is new, or that has another address, needs hooks of its own.
-    """
-    watched = [state.source for state in worker().hook_states.enabled_again() if state.is_due]
-    ours = [source for source in watched if "/" in source or source in worker().managed_hooks]
-    return list(dict.fromkeys([*ours, *worker().accounts.hooks_changed()]))
+    """Those to look at sooner than by their schedule."""
+    return hooks_watched(worker())
 
 
 @app.task(name="sync_worker.tasks.say_farewell", base=Tick)
@@ -279,7 +244,7 @@ def reconcile_due() -> str:
         if opened := worker().accounts.release_opened(bell):
             log.info("accounts_opened", deliveries=opened)
         if ours := _watched_hooks():
-            _enable_hooks_of(ours)
+            look_at_hooks(worker(), ours, _go_on, WATCHED_SECONDS)
         # Both together stay below the broker's visibility time-out.
         slice_of_runs = worker().nightly_sweeps(max(0.0, until - time.monotonic()))
         is_left = slice_of_runs.work()

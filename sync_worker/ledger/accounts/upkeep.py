@@ -20,7 +20,7 @@ from sync_worker.ledger.statements.sites import read_sites
 from sync_worker.ledger.tables import inbox, site
 from sync_worker.ledger.transactions import Transactions, insert_into, ledger_now
 
-AT_ONCE = 100  # of each round; those that were not tried for longest come first
+AT_ONCE = 1_000  # of each round; those that were not tried for longest come first
 IN_USE = (str(AccountState.NEW), str(AccountState.ACTIVE))
 OF_AN_ACCOUNT = (ACCOUNT_LOCKED, ACCOUNT_PAUSED, *FOR_AN_ACCOUNT)
 AT_WORK = (str(SiteState.ACTIVE), str(SiteState.RECOVERY))

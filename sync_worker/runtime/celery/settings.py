@@ -73,6 +73,7 @@ worker_enable_soft_shutdown_on_idle = True
 # A thread cannot be cancelled; the lease guards the work
 worker_cancel_long_running_tasks_on_connection_loss = False
 
+_hooks_every_seconds = min(60.0, _settings.hook_check_seconds)
 beat_schedule = {
     "sweep": {
         "task": "sync_worker.tasks.sweep",
@@ -85,10 +86,10 @@ beat_schedule = {
         "schedule": 3600.0,
         "options": {"queue": "maint", "expires": 1800.0},
     },
-    "check_hooks": {
+    "check_hooks": {  # asks the ledger whose webhooks nobody has looked at for HOOK_CHECK_SECONDS
         "task": "sync_worker.tasks.check_hooks",
-        "schedule": _settings.hook_check_seconds,
-        "options": {"queue": "maint", "expires": _settings.hook_check_seconds},
+        "schedule": _hooks_every_seconds,
+        "options": {"queue": "maint", "expires": _hooks_every_seconds},
     },
     "say_farewell": {  # asks the ledger whether an account that has ended has secrets still
         "task": "sync_worker.tasks.say_farewell",

@@ -6,7 +6,9 @@ Also what nobody foresaw: it never stops another site's work.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import structlog
@@ -85,23 +87,39 @@ def each_for_itself(
     sources: Sequence[str],
     check: Callable[[str], None],
     seconds: float = CHECK_SECONDS,
+    threads: int = 1,
 ) -> None:
     """Check each source that is not paused, for so many seconds. Raises Transient.
 
     In the order given: where the time is too short for all, whoever was tried longest ago is first.
+    ``threads``: so many of them at a time; the time is over for the next ones, not for these.
     """
     until = time.monotonic() + seconds
-    for source in sources:
-        if time.monotonic() > until:
-            return
-        if faults.is_paused(work, source):
-            continue
-        try:
-            check(source)
-        except Exception as error:
-            faults.failed(work, source, error)
-        else:
-            faults.succeeded(work, source)
+    waiting = deque(source for source in sources if not faults.is_paused(work, source))
+
+    def check_some() -> None:
+        while time.monotonic() <= until:
+            try:
+                source = waiting.popleft()
+            except IndexError:
+                return
+            _check_one(faults, work, source, check)
+
+    if threads == 1 or len(waiting) <= 1:
+        check_some()
+        return
+    with ThreadPoolExecutor(min(threads, len(waiting))) as pool:
+        for checked in [pool.submit(check_some) for _ in range(threads)]:
+            checked.result()
+
+
+def _check_one(faults: SiteFaults, work: str, source: str, check: Callable[[str], None]) -> None:
+    try:
+        check(source)
+    except Exception as error:
+        faults.failed(work, source, error)
+    else:
+        faults.succeeded(work, source)
 
 
 def failure_words(error: Exception) -> str:
