@@ -41,7 +41,7 @@ def shop(shops: dict[str | None, Shop], tmp_path: Path) -> Shop:
     opened.box.platform.catalogue = [Product("7", "Cup", "M-1"), Product("8", "tea pot")]
     opened.box.wix.catalog.products = [Product("w1", "Mug", "M-1"), Product("w2", "Tea Pot")]
     with opened.wiring.admin.engine.begin() as connection:
-        for table in ("entity_proposal", "onboarding", "entity_map", "run"):
+        for table in ("entity_proposal", "onboarding", "entity_map", "run", "hook_state"):
             connection.exec_driver_sql(f"DELETE FROM {table}")  # noqa: S608 - our own names
     return opened
 
