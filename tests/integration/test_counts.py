@@ -166,7 +166,9 @@ def test_every_table_of_the_design_is_there() -> None:
     }  # listed, missing: what a sweep found
     work = {"site_fault", "up_check", "hook_state", "heartbeat", "door_count", "door_source"}
     given = {"account", "account_secret", "account_address", "account_change", "audit"}
+    given |= {"old_shop"}
     setting_up = {"onboarding", "catalogue_look", "catalogue_asked", "entity_proposal"}
+    setting_up |= {"catalogue_part"}
     ways_in = ("person", "link", "session", "instance", "form", "attempt", "token")
     console = {f"console_{name}" for name in ways_in}
     known = names | beside | work | given | setting_up | console | {"unlinked"}

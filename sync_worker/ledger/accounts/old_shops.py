@@ -23,7 +23,7 @@ def leave_shop(connection: Connection, old: Account) -> None:
     row = {
         "account_id": old.id,
         "settings": dict(old.settings),
-        "sealed": {row.name: row.sealed for row in connection.execute(sealed)},
+        "secrets": {row.name: row.sealed for row in connection.execute(sealed)},
         # Hooks may be left at those whose day is over, too.
         "addresses": [*now, *addresses_over(connection, old.public_id)],
         "left_at": ledger_now(),
@@ -65,7 +65,7 @@ class SqlOldShops:
                 settings=row.settings,
                 addresses=tuple(map(AccountAddress, row.addresses)),
             )
-            sealed = {name: SealedSecret(text) for name, text in row.sealed.items()}
+            sealed = {name: SealedSecret(text) for name, text in row.secrets.items()}
             left_at = datetime.fromtimestamp(row.left_at, UTC)
             first.setdefault(row.account_id, OldShop(row.id, then, sealed, left_at))
         return list(first.values())

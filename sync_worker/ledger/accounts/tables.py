@@ -95,7 +95,7 @@ old_shop = Table(
     Column("id", RowId, primary_key=True, autoincrement=True),
     Column("account_id", RowId, ForeignKey("account.id"), nullable=False),
     Column("settings", ExactJSON, nullable=False),
-    Column("sealed", ExactJSON, nullable=False),  # by secret's name
+    Column("secrets", ExactJSON, nullable=False),  # sealed, by name
     Column("addresses", ExactJSON, nullable=False),  # the last parts of its webhook addresses
     Column("left_at", Float, nullable=False),
     Index("ix_old_shop_account_id", "account_id"),

@@ -46,7 +46,7 @@ class SqlCatalogueParts:
         by_side = defaultdict[Side, list[CataloguePart]](list)
         for row in found:
             items = tuple(CatalogueItem(**item) for item in row.items)
-            by_side[Side(row.side)].append(CataloguePart(items, row.cursor, row.unreadable))
+            by_side[Side(row.side)].append(CataloguePart(items, row.next_page, row.unreadable))
         return SoFar(looked_at, {side: _joined(parts) for side, parts in by_side.items()})
 
     def keep(self, site_id: int, so_far: SoFar, side: Side, part: CataloguePart) -> None:
@@ -64,7 +64,7 @@ class SqlCatalogueParts:
                 "number": (connection.execute(last).scalar_one_or_none() or 0) + 1,
                 "side": str(side),
                 "items": [asdict(item) for item in part.items],
-                "cursor": part.cursor,
+                "next_page": part.cursor,
                 "unreadable": part.unreadable,
                 "read_at": ledger_now(),
             }

@@ -47,7 +47,7 @@ catalogue_part = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),  # in the order of reading
     Column("side", String(16), nullable=False),
     Column("items", ExactJSON, nullable=False),
-    Column("cursor", Text),  # where its side goes on; NULL: it is read to its end
+    Column("next_page", Text),  # where its side goes on; NULL: it is read to its end
     Column("unreadable", Integer, nullable=False),
     Column("read_at", Float, nullable=False),
 )

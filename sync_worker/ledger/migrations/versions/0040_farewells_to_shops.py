@@ -31,7 +31,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("settings", sa.Text, nullable=False),
-        sa.Column("sealed", sa.Text, nullable=False),
+        sa.Column("secrets", sa.Text, nullable=False),
         sa.Column("addresses", sa.Text, nullable=False),
         sa.Column("left_at", sa.Float, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_old_shop")),

@@ -30,7 +30,7 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer, autoincrement=False, nullable=False),
         sa.Column("side", sa.String(16), nullable=False),
         sa.Column("items", sa.Text, nullable=False),
-        sa.Column("cursor", sa.Text),
+        sa.Column("next_page", sa.Text),
         sa.Column("unreadable", sa.Integer, nullable=False),
         sa.Column("read_at", sa.Float, nullable=False),
         sa.PrimaryKeyConstraint("site_id", "number", name=op.f("pk_catalogue_part")),
