@@ -23,8 +23,9 @@ from sync_worker.wiring.hook_checks import hooks_due, hooks_watched, look_at_hoo
 from sync_worker.wiring.sweeps import NoBell
 from sync_worker.wiring.worker import WorkerWiring
 from tests.integration.account_ground import KEY, AccountGround, small_manifest
+from tests.integration.accounts_at_work import FAST
 from tests.integration.remote_server import Asked, RemoteServer, Reply
-from tests.integration.test_accounts_at_work import FAST, HOOK_CALLS
+from tests.integration.test_account_hooks import HOOK_CALLS
 from tests.unit.manifest.test_settings import SMALL
 
 SLOTS = 16
