@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from flask import Blueprint
 
 from sync_console.entrance.invitation import invitation
+from sync_console.entrance.language import language
 from sync_console.entrance.login import login
 from sync_console.entrance.owner import owner
 
-ENTRANCE: Sequence[Blueprint] = (login, invitation, owner)
+ENTRANCE: Sequence[Blueprint] = (login, invitation, owner, language)

@@ -11,9 +11,23 @@ function isBusy(region) {
     region.querySelector("details[open] form, input:checked, tr.chosen") !== null;
 }
 
+// How many rows there are that the page does not show yet.
+function newRows(html) {
+  const ids = (of) => [...of.querySelectorAll("[data-id]")].map((row) => row.dataset.id);
+  const shown = new Set(ids(live()));
+  const there = ids(new DOMParser().parseFromString(html, "text/html"));
+  return there.filter((id) => !shown.has(id)).length;
+}
+
 function tellNews() {
   const bar = document.getElementById("news");
-  if (bar) bar.hidden = waiting === null;
+  if (!bar) return;
+  bar.hidden = waiting === null;
+  const button = bar.querySelector("button");
+  button.dataset.plain ??= button.textContent;
+  const count = waiting === null ? 0 : newRows(waiting);
+  if (count === 0) button.textContent = button.dataset.plain;
+  else button.textContent = count === 1 ? button.dataset.one : button.dataset.many.replace("2", count);
 }
 
 document.addEventListener("htmx:configRequest", (event) => {
@@ -28,6 +42,9 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const region = event.detail.target;
+  // A page that is swapped in may be in another language.
+  const lang = /<html lang="([a-z]+)"/.exec(event.detail.xhr.responseText);
+  if (lang) document.documentElement.lang = lang[1];
   if (region.id !== "live" || !event.detail.shouldSwap) return;
   const etag = event.detail.xhr.getResponseHeader("ETag");
   if (etag) region.dataset.etag = etag;

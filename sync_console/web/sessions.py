@@ -20,6 +20,8 @@ from sync_worker.services.access.sessions import Session
 
 OWNER_HEADER = "X-Console-Session"
 OWNER_FIELD = "console_session"
+LANGUAGE_COOKIE = "ratings-language"
+LANGUAGE_SECONDS = 365 * 86_400
 MAX_LENGTH = 128  # of what claims to be a secret
 
 
@@ -71,16 +73,22 @@ class BrowserSecrets(SessionInterface):
     def has_trial_cookie(self, request: Request) -> bool:
         return f"{self.owner_cookie}-trial" in request.cookies
 
-    def _set_framed(self, response: Response, name: str, value: str) -> None:
+    def set_language_cookie(self, response: Response, language: str) -> None:
+        """So long a choice counts for whoever comes in by this browser."""
+        self._set_framed(response, LANGUAGE_COOKIE, language, LANGUAGE_SECONDS)
+
+    def _set_framed(
+        self, response: Response, name: str, value: str, seconds: int | None = None
+    ) -> None:
         """In a frame of Wix a cookie is a third party's, so it is partitioned (CHIPS).
 
         https://developer.mozilla.org/en-US/docs/Web/Privacy/Guides/Privacy_sandbox/Partitioned_cookies
         """
         if not self._config.is_secure:
-            response.set_cookie(name, value, httponly=True, samesite="Strict")
+            response.set_cookie(name, value, seconds, httponly=True, samesite="Strict")
             return
         response.set_cookie(
-            name, value, secure=True, httponly=True, samesite="None", partitioned=True
+            name, value, seconds, secure=True, httponly=True, samesite="None", partitioned=True
         )
 
     def drop_cookies(self, response: Response) -> None:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 
+from babel import Locale
 from babel.dates import format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -20,6 +21,7 @@ from markupsafe import Markup, escape
 
 from sync_console.web.parts import session_of_request
 from sync_console.web.programs import is_program
+from sync_console.web.sessions import LANGUAGE_COOKIE
 from sync_worker.core.said import Said, capital
 from sync_worker.services.access.masking import masked
 
@@ -36,7 +38,7 @@ def languages() -> tuple[str, ...]:
 
 
 def language() -> str:
-    """Of this request: an owner's as Wix says, anybody else's as the browser says.
+    """Of this request: as somebody chose it; else an owner's as Wix says, and as the browser says.
 
     Programs are told everything in English.
     """
@@ -44,12 +46,25 @@ def language() -> str:
         g.language = SOURCE
     if "language" not in g:
         session = session_of_request()
-        wanted = (session.locale if session else "") or request.args.get("locale", "")
+        wanted = request.cookies.get(LANGUAGE_COOKIE, "") or (session.locale if session else "")
+        wanted = wanted or request.args.get("locale", "")
         wanted = wanted.replace("_", "-").partition("-")[0].lower()
         known = languages()
         found = wanted if wanted in known else request.accept_languages.best_match(known)
         g.language = found or SOURCE
     return str(g.language)
+
+
+def other_languages() -> list[tuple[str, str]]:
+    """Each with what it calls itself."""
+    return [
+        (one, Locale(one).get_language_name(one) or one) for one in languages() if one != language()
+    ]
+
+
+def here_again() -> str:
+    """The page to go back to: one that a form led to has no address of its own."""
+    return request.full_path.rstrip("?") if request.method == "GET" else "/"
 
 
 def gettext(message: str) -> str:
@@ -134,4 +149,5 @@ def init_app(app: Flask) -> None:
     # In place of Jinja's own, which take a text for safe markup, and each % for a place in it.
     app.jinja_env.globals.update({"_": shown, "gettext": shown, "ngettext": shown_many})
     app.jinja_env.globals.update(when=when, language=language, foreign=foreign)
+    app.jinja_env.globals.update(other_languages=other_languages, here_again=here_again)
     app.jinja_env.filters.update(masked=masked, first_capital=capital)

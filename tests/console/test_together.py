@@ -75,10 +75,12 @@ def test_news_waits_for_a_button_while_somebody_chooses(console: Console, shop: 
         mine.check()
         hold(shop, "Newcomer")
         page.clock.run_for(6_000)
-        expect(page.get_by_role("button", name="Something new: show")).to_be_visible()
+        expect(page.get_by_role("button", name="1 new: show")).to_be_visible()
         expect(page.get_by_text("Newcomer")).to_have_count(0)
         expect(mine).to_be_checked()
-        page.get_by_role("button", name="Something new: show").click()
+        hold(shop, "Third")
+        page.clock.run_for(6_000)
+        page.get_by_role("button", name="2 new: show").click()
         expect(page.get_by_text("Newcomer").first).to_be_visible()
 
 

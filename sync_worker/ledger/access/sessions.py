@@ -100,9 +100,13 @@ class SqlSessions:
         """The password was given again."""
         self._note(hash_, fresh_at=ledger_now(), seen_at=ledger_now())
 
-    def _note(self, hash_: str, **times: Any) -> None:
+    def note_locale(self, hash_: str, locale: str) -> None:
+        """The language of its pages from now on."""
+        self._note(hash_, locale=locale)
+
+    def _note(self, hash_: str, **values: Any) -> None:
         with self._transactions.write() as connection:
-            connection.execute(update(session).where(session.c.hash == hash_).values(**times))
+            connection.execute(update(session).where(session.c.hash == hash_).values(**values))
 
     def end(self, hash_: str) -> None:
         with self._transactions.write() as connection:

@@ -14,7 +14,7 @@ FRESH_SECONDS = 300.0  # so long a password that was given counts for what canno
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Somebody who is in. ``locale``: which Wix shows its owner."""
+    """Somebody who is in. ``locale``: which Wix shows its owner, or which was chosen since."""
 
     hash: str
     who: Who
@@ -62,6 +62,10 @@ class Sessions:
     def note_password(self, session: Session) -> None:
         """The password was given again: what cannot be undone may be done for a while."""
         self._store.note_password(session.hash)
+
+    def choose_language(self, session: Session, language: str) -> None:
+        """Until its end the pages are in this language."""
+        self._store.note_locale(session.hash, language)
 
     def end(self, session: Session) -> None:
         self._store.end(session.hash)

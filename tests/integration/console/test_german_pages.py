@@ -7,12 +7,14 @@ from html import unescape
 
 import pytest
 from babel.messages.pofile import read_po
+from werkzeug.test import TestResponse
 
+from sync_console.web.sessions import LANGUAGE_COOKIE
 from sync_console.web.words import FOLDER
 from sync_worker.core.values import Change, NewDelivery, Side
 from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.services.access.who import Role
-from tests.integration.console.ground import Ground
+from tests.integration.console.ground import Browser, Ground
 
 PAGES = ["/", "/held", "/waiting", "/ratings", "/ratings?q=nobody", "/activity", "/sites"]
 PAGES += ["/compare", "/machines", "/users", "/audit", "/held/unknown_entity", "/nowhere"]
@@ -71,3 +73,38 @@ def test_owner_reads_the_language_that_wix_shows(ground: Ground) -> None:
 def test_other_languages_are_shown_in_english(ground: Ground) -> None:
     answer = ground.anonymous().get("/login", headers={"Accept-Language": "fr"})
     assert '<html lang="en">' in answer.text
+
+
+def choose(browser: Browser, language: str, **more: str) -> TestResponse:
+    fields = {**browser.tokens("/held"), "language": language, "login_target": "/held"}
+    return browser.post("/language", fields | more)
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.OWNER])
+def test_chosen_language_counts_before_browser_and_wix(ground: Ground, role: Role) -> None:
+    """And in the next session of the browser, too."""
+    site_id = ground.site()
+    browser = ground.client(role, site_id)
+    ground.set_locale("en-GB" if role is Role.OWNER else "")
+    assert '<html lang="en">' in browser.get("/held").text
+    answer = choose(browser, "de")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/held")
+    assert '<html lang="de">' in browser.get("/held").text
+    browser.set_cookie(*ground.cookie(role, site_id))
+    assert '<html lang="de">' in browser.get("/held").text
+    assert choose(browser, "en").status_code == 303
+    assert '<html lang="en">' in browser.get("/held", headers=GERMAN).text
+
+
+def test_session_keeps_the_language_where_a_frame_has_no_cookies(ground: Ground) -> None:
+    browser = ground.client(Role.OWNER, ground.site())
+    choose(browser, "de")
+    browser.set_cookie(LANGUAGE_COOKIE, "")
+    assert '<html lang="de">' in browser.get("/held", headers={"Accept-Language": "en"}).text
+
+
+def test_unknown_language_and_strange_page_are_refused(ground: Ground) -> None:
+    browser = ground.client(Role.VIEWER)
+    assert choose(browser, "xx").status_code == 400
+    away = choose(browser, "de", login_target="//evil.example/")
+    assert away.headers["Location"] == "/"

@@ -17,6 +17,7 @@ from tests.integration.console.ground import Ground
 
 # For everybody, logged in or not; whoever adds one says why.
 OPEN = {
+    "language.choose",  # of a page that they see
     "login.page",
     "login.log_in",
     "login.again",  # of who is logged in; it looks itself
