@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -12,11 +12,9 @@ from sync_worker.core.values import (
     Change,
     Delivery,
     InboxState,
-    Known,
     Record,
     RecordState,
     Side,
-    Slot,
 )
 from sync_worker.engine.record_view import RecordView, Source
 
@@ -196,8 +194,7 @@ class Tombstones:
     ``unburied``: ids of deliveries in hand that had no tombstone when the lease was taken.
     ``buried``: ids that this run found to be gone. ``before_look``: tombstones as they were just
     before a look; a look refutes only what was there before it. ``revived``: those it refuted.
-    ``last_states``: in which this run knew, when they went, records that were on file. ``at_once``:
-    as our writes made them, records that somebody deleted before their link was known.
+    ``last_states``: in which this run knew, when they went, records that were on file.
     ``naming_erased``: ids of deliveries that name somebody else who was erased.
     """
 
@@ -206,7 +203,6 @@ class Tombstones:
     before_look: dict[tuple[Side, str], Buried] = field(default_factory=dict)
     revived: dict[tuple[Side, str], Buried] = field(default_factory=dict)
     last_states: dict[tuple[Side, str], RecordState] = field(default_factory=dict)
-    at_once: dict[Slot, Known] = field(default_factory=dict)
     naming_erased: set[int] = field(default_factory=set)
 
     def is_decided(self, side: Side, remote_id: str) -> bool:
@@ -230,12 +226,6 @@ class Tombstones:
         self.bury(tombstone)
         self.last_states[tombstone.side, tombstone.remote_id] = last_state
         self.revived.pop((tombstone.side, tombstone.remote_id), None)
-
-    def note_at_once(self, records: Mapping[Slot, Known | None], gone: Set[str]) -> None:
-        """``gone``: ids of ours among these that were deleted before anybody knew their link."""
-        for slot, known in records.items():
-            if known is not None and known.remote_id in gone:
-                self.at_once[slot] = known
 
     def dig_out(self, side: Side, remote_id: str) -> None:
         """It is only out of sight, as this run has seen: to be removed before it is buried."""

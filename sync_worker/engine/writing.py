@@ -281,8 +281,8 @@ class Writing:
             self._tell_guard(unsaved, committed.buried)
         if committed.buried:
             # Somebody deleted a record before we knew its link.
-            self.view.tombstones.note_at_once(change.records, committed.buried)
-            self.view.learn(change.without(committed.buried).records, change.bases)
+            left = change.without(committed.buried)
+            self.view.learn(left.records, left.bases)
             self.view.lose_buried(committed.buried)
             self._look_for_hidden(change)
             return None
@@ -297,6 +297,15 @@ class Writing:
                 tombstone = self.reading.tombstone_of(slot.side, known.remote_id)
                 if tombstone is None or not tombstone.privacy:
                     self.placing.meet(slot, known.remote_id)
+            if self.view.record_views[slot].remote_id == known.remote_id:
+                self._agree_again(slot, change)
+
+    def _agree_again(self, slot: Slot, change: Commit) -> None:
+        """It is there after all, and only out of sight: as our write made it."""
+        if slot in change.if_gone:
+            bases = {name: change.bases[name] for name in change.if_gone[slot].bases}
+            self.keeper.commit(Commit(bases=bases))
+            self.view.learn({}, bases)
 
     def _tell_guard(self, unsaved: Unsaved, buried: Set[str]) -> None:
         """Not of a record that is gone: it may be gone because its person asked for that."""

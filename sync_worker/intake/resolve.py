@@ -1,6 +1,7 @@
 """From a delivery to its rating key: named steps, and the first that answers wins. Holds no lease.
 
 the link that has the record on file      the usual case: no remote is asked
+the link whose create may have made it    it is gone, and was so before anybody heard of it
 a tombstone of the record                 done, unless the delivery may tell of a restore
 the link from before the burial           it has to look whether the record lives again
 a delete of what was never linked         done, and a tombstone for what comes late
@@ -72,6 +73,7 @@ class Resolver:
         # These ask the ledger alone; a remote is asked only after them.
         for step in (
             self._key_on_file,
+            self._key_of_lost_create,
             _end_at_tombstone,
             _key_before_burial,
             self._end_of_unlinked_delete,
@@ -171,6 +173,34 @@ class Resolver:
         if delivery.new.privacy:
             self.directory.return_set_aside(located.key)
         return located.key
+
+    def _key_of_lost_create(self, delivery: Delivery, located: Located) -> Answer | None:
+        """The link of a record whose deletion was heard before its creation.
+
+        It may be what a create of ours has made whose answer was lost: unheard there, that create
+        would be sent once more.
+        """
+        new, tombstone = delivery.new, located.buried
+        if tombstone is None or located.key is not None or new.change != Change.UPSERT:
+            return None
+        remote = self.connection.remotes[new.side]
+        record = record_listed(new.payload) or remote.record_in(new.payload)
+        # Forgotten on request, or it does not say whose it was.
+        if tombstone.privacy or record is None or record.entity is None:
+            return None
+        person, of_wix = record.person, new.side is Side.WIX
+        rater = person.contact_id if of_wix else person.email
+        entity = self.directory.entity(self.site.id, new.side, record.entity)
+        if entity is None or rater is None:
+            return None
+        if of_wix:
+            contact = self.directory.contact(self.site.id, contact_id=rater)
+        else:
+            contact = self.directory.contact(self.site.id, email=normalise_email(rater))
+        if contact is None:
+            return None
+        key = RatingKey(self.site.id, entity.id, contact.contact_id)
+        return key if self.links.link_id(key) is not None else None
 
     def _end_of_unlinked_delete(self, delivery: Delivery, located: Located) -> Answer | None:
         """A delete that came before its create, or of a record that never crossed."""

@@ -35,6 +35,7 @@ from sync_worker.core.values.record_identity import UNCOMPARED, Changed
 from sync_worker.core.values.texts import TextRule, WordsField
 from sync_worker.engine import (
     deliveries,
+    erased,
     history_lines,
     link_plan,
     link_run,
@@ -54,7 +55,6 @@ from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.moderation import calls, visibility
 from sync_worker.engine.moves import moves, strays
-from sync_worker.engine.news import Tombstones
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.record_view import RecordView
 from sync_worker.engine.settlement import Settlement
@@ -211,6 +211,10 @@ def _passed_on_as_ended(self: MemoryLinks, lease: Lease, hint: NewDelivery) -> i
     row = self.state.rows[inbox_id]
     row.delivery = replace(row.delivery, state=InboxState.DONE)
     return inbox_id
+
+
+def _no_slots(*arguments: Any) -> dict[Slot, Any]:
+    return {}
 
 
 def _never(*arguments: Any, **named: Any) -> bool:
@@ -406,7 +410,8 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     # tests/simulation/test_waiting_copies.py
     "look at what counted as gone": ((Writing, "_look_for_hidden", _nothing),),
     # tests/simulation/test_deleted_at_once.py
-    "what was deleted at once": ((Tombstones, "note_at_once", _nothing),),
+    "what was deleted at once": ((values, "left_if_gone", _no_slots),),
+    "deletion heard before its creation": ((Resolver, "_key_of_lost_create", _nothing),),
     "copies that wait": ((link_plan, "plan_of_copy", _as_planned_of),),
     # tests/simulation/test_unseen.py
     "hidden from us": ((view, "may_be_hidden", _never),),
@@ -522,5 +527,9 @@ PEOPLE_MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "erasure with the last commit": ((MemoryLinks, "_erase_link", _nothing),),
     "erasure of shadowed records": ((next_step, "shadowed_left", _nobody),),
     "grave of a contact": ((contact_events_module, "is_erased", _never),),
-    "grave of an address": ((raters_module, "is_erased_address", _never),),
+    # What is held under such an address is emptied, too: both are off.
+    "grave of an address": (
+        (raters_module, "is_erased_address", _never),
+        (erased, "names_erased", _never),
+    ),
 }

@@ -80,7 +80,9 @@ GUARDED = {
     *OF_WAITING_WORDS,
     *OF_REPLIES,
     "look at what counted as gone",  # tests/simulation/test_waiting_copies.py
-    "what was deleted at once",  # tests/simulation/test_deleted_at_once.py
+    # tests/simulation/test_deleted_at_once.py
+    "what was deleted at once",
+    "deletion heard before its creation",
     # tests/simulation/test_pictures.py
     "pictures go along",
     "pictures by policy",

@@ -56,6 +56,14 @@ class LeasedLink:
 
 
 @dataclass(frozen=True, slots=True)
+class IfGone:
+    """What goes on file of a new record that turns out to be gone, in place of what was agreed."""
+
+    bases: Mapping[str, Base]
+    history: Sequence[HistoryEntry]
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """What one step of a run changes, applied in one transaction under the fence."""
 
@@ -63,6 +71,8 @@ class Commit:
     records: Mapping[Slot, Known | None] = field(default_factory=dict)
     # New bases by attribute.
     bases: Mapping[str, Base] = field(default_factory=dict)
+    # By slot, of records in `records` that are new on file.
+    if_gone: Mapping[Slot, IfGone] = field(default_factory=dict)
     link_state: LinkState | None = None
     new_generation: bool = False
     # Remote ids gone for good: their tombstones keep the link, the highest numbers and `privacy`.
@@ -100,6 +110,7 @@ class Commit:
             later,
             records={**self.records, **later.records},
             bases={**self.bases, **later.bases},
+            if_gone={**self.if_gone, **later.if_gone},
             link_state=later.link_state or self.link_state,
             new_generation=self.new_generation or later.new_generation,
             buried=tuple(dict.fromkeys((*self.buried, *later.buried))),
@@ -131,10 +142,15 @@ class Commit:
             return self
         gone = [slot for slot, known in self.records.items() if known and known.remote_id in buried]
         records = {**self.records, **dict.fromkeys(gone)}
+        bases, history = {**self.bases}, [*self.history]
+        for slot in gone:
+            if slot in self.if_gone:
+                bases |= self.if_gone[slot].bases
+                history += self.if_gone[slot].history
         ends_nothing = replace(
             self, closings={}, release=False, erases=False, leaving=(), passed_on=()
         )
-        return replace(ends_nothing, records=records)
+        return replace(ends_nothing, records=records, bases=bases, history=history)
 
 
 @dataclass(frozen=True, slots=True)

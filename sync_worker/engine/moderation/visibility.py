@@ -10,7 +10,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from sync_worker.core.plan import Action, Delete, Hold, Ignore, InStep, Write
-from sync_worker.core.values import RecordState, Side, Slot, Standing
+from sync_worker.core.ports.links import IfGone
+from sync_worker.core.values import (
+    Base,
+    HistoryEntry,
+    HistoryKind,
+    Known,
+    RecordState,
+    Side,
+    Slot,
+    Standing,
+)
 from sync_worker.core.values.sites import RejectedImport
 from sync_worker.engine.record_view import RecordView
 from sync_worker.engine.view import View
@@ -53,14 +63,39 @@ def seen_with_visibility(view: View, attribute: str, action: Action) -> Action:
 def _is_unwanted_import(view: View, attribute: str) -> bool:
     """Whether what we brought waited, or was rejected, when it went: by policy its source stays."""
     slot = view.slot_of(attribute, Side.WIX)
-    known = view.memory.get(slot, view.tombstones.at_once.get(slot))
-    keeps = view.run.site.policy.rejected_import is RejectedImport.KEEP
-    if known is None or not keeps or view.record_views[slot].remote_id == known.remote_id:
+    known = view.memory.get(slot)
+    if known is None or view.record_views[slot].remote_id == known.remote_id:
         return False
-    is_ours = known.standing in (Standing.OURS, Standing.TO_APPROVE)
     # Its publication may have been told in the same run.
     went_as = view.tombstones.last_states.get((Side.WIX, known.remote_id), known.state)
-    return is_ours and went_as is not RecordState.PUBLISHED
+    return _is_unwanted(view, replace(known, state=went_as))
+
+
+def _is_unwanted(view: View, gone: Known) -> bool:
+    """Whether a record that is gone was ours, out of sight, and by policy its source stays."""
+    keeps = view.run.site.policy.rejected_import is RejectedImport.KEEP
+    is_ours = gone.standing in (Standing.OURS, Standing.TO_APPROVE)
+    return keeps and is_ours and gone.state is not RecordState.PUBLISHED
+
+
+def left_if_gone(
+    view: View, slot: Slot, known: Known | None, bases: Mapping[str, Base]
+) -> dict[Slot, IfGone]:
+    """What stays of an import, should its owner have deleted it before we knew its link.
+
+    ``known``, ``bases``: as our write made it. On file with the commit that finds it gone: a run
+    that dies after that must not take it for a visitor's own, whose source goes, too.
+    """
+    # It was on file before, or it goes with its source.
+    if known is None or slot in view.memory or not _is_unwanted(view, known):
+        return {}
+    alone = {name: replace(base, wix=None) for name, base in bases.items()}
+    lines = [
+        HistoryEntry(HistoryKind.IGNORE, None, name, after=base.external, reason=REJECTED_IMPORT)
+        for name, base in bases.items()
+        if name == slot.attribute
+    ]
+    return {slot: IfGone(alone, lines)}
 
 
 def _kept_out_of_sight(view: View, attribute: str) -> Action:

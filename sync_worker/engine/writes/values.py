@@ -27,6 +27,7 @@ from sync_worker.core.values.record_identity import identity_shown
 from sync_worker.engine.deciding.planning import sources_of
 from sync_worker.engine.history_lines import lines_for_removal, lines_for_write
 from sync_worker.engine.link_plan import SlotWrite, Told
+from sync_worker.engine.moderation.visibility import left_if_gone
 from sync_worker.engine.record_view import seen_revisions, to_fields, values_in
 from sync_worker.engine.view import View, begins_generation, person_of, recent_writes
 from sync_worker.engine.words.answers import has_more_to_say
@@ -144,9 +145,11 @@ def commit_of_write(
     }
     # Of tombstones only what concerns these records; the run's end brings the others.
     tombstones = view.tombstones
+    bases = _bases(view, intent, known, values, is_imported=is_imported)
     return Commit(
         records=records,
-        bases=_bases(view, intent, known, values, is_imported=is_imported),
+        bases=bases,
+        if_gone=left_if_gone(view, intent.slot, known, bases),
         link_state=LinkState.LIVE,
         new_generation=begins_generation(view),
         buried=[
