@@ -9,7 +9,7 @@ from sync_worker.core.record_codec import record_listed
 from sync_worker.core.values import Buried, Delivery, Record, Side, Slot
 from sync_worker.core.values.texts import REPLY
 from sync_worker.engine.deciding.taking import DecisionsInHand
-from sync_worker.engine.erased import names_erased
+from sync_worker.engine.erased import forgets_erased
 from sync_worker.engine.history_lines import line_for_shadowed, lines_for_unseen_edit
 from sync_worker.engine.holds.guests import (
     GUEST_CHANGE,
@@ -56,9 +56,7 @@ class Deliveries:
     def apply(self, delivery: Delivery) -> None:
         """Take in one delivery. Raises what remotes raise, LeaseLost, and Held."""
         new = delivery.new
-        # Outside a record may have been somebody else's when this was told.
-        if new.side is Side.EXTERNAL:
-            self._note_erased(delivery)
+        self.note_erased(delivery)
         slot = self.view.slot_on_file(new.side, new.remote_id)
         # Noted for every kind of event: a hold keeps the deliveries that speak of its slot.
         if slot is not None:
@@ -92,10 +90,12 @@ class Deliveries:
             case _:
                 self._apply_unknown(delivery)
 
-    def _note_erased(self, delivery: Delivery) -> None:
-        """Remember whether it names somebody else, who was erased."""
-        site_id, directory = self.view.run.site.id, self.reading.directory
-        if names_erased(directory, site_id, delivery.new.payload, addresses_of(self.view.run)):
+    def note_erased(self, delivery: Delivery) -> None:
+        """Keep nothing of what it tells if it names somebody else, who was erased."""
+        run, ports = self.view.run, (self.reading.directory, self.inbox)
+        # Only outside may a record have been somebody else's when this was told.
+        is_outside = delivery.new.side is Side.EXTERNAL
+        if is_outside and forgets_erased(*ports, run.site.id, delivery, addresses_of(run)):
             self.view.tombstones.naming_erased.add(delivery.id)
 
     def leave(self, delivery: Delivery) -> None:

@@ -12,8 +12,28 @@ from typing import Any
 
 from sync_worker.core.email_identity import addresses_told, normalise_email
 from sync_worker.core.ports.directory import Directory
+from sync_worker.core.ports.inbox import Inbox
+from sync_worker.core.values import Change, Delivery
 
 MAX_ADDRESSES = 50  # that are looked for, of one delivery; a real one names a few people
+
+
+# A look at the record tells all that these do; of anything else only its own words do.
+OF_A_RECORD = (Change.UPSERT, Change.DELETE)
+
+
+def forgets_erased(
+    directory: Directory, inbox: Inbox, site_id: int, delivery: Delivery, own: Collection[str] = ()
+) -> bool:
+    """Whether a delivery names an erased address; then nothing of what it told stays on file.
+
+    Nor while it waits, or is held for another reason. ``own``: as in ``names_erased``.
+    """
+    if not names_erased(directory, site_id, delivery.new.payload, own):
+        return False
+    if delivery.new.change in OF_A_RECORD:
+        inbox.forget_content(delivery.id)
+    return True
 
 
 def names_erased(

@@ -49,7 +49,7 @@ from sync_worker.core.values import (
     SiteState,
 )
 from sync_worker.engine.engine import Engine
-from sync_worker.engine.erased import names_erased
+from sync_worker.engine.erased import forgets_erased
 from sync_worker.engine.holds.accounts import WAITS
 from sync_worker.engine.lease_keeper import too_costly
 from sync_worker.intake.contact_events import ContactEvents
@@ -227,8 +227,8 @@ class Intake:
         if not isinstance(key, Closing):
             return key
         # Late news of a record that was an erased person's once: it ends as it does, without them.
-        is_held = key.state is InboxState.HELD
-        if not is_held and names_erased(self.ledger.directory, site.id, delivery.new.payload):
+        is_named = forgets_erased(self.ledger.directory, self.ledger.inbox, site.id, delivery)
+        if is_named and key.state is not InboxState.HELD:
             key = ERASED
         # The guard must not remember the id of somebody who was erased.
         if key == ERASED:
@@ -290,12 +290,12 @@ class Intake:
                 return outcome
             case HoldDeliveries(outcome, reason, hold_key):
                 self._note_shown(delivery, site, error.shown)
+                forgets_erased(self.ledger.directory, self.ledger.inbox, site.id, delivery)
                 self.ledger.inbox.hold([delivery.id], reason, hold_key=hold_key)
             case AwaitAccount(outcome, account, why):
                 self.ledger.site_sides.fail(account, [delivery.id], why)
                 return outcome
-        # Hold first, then look again: whoever brings what it waits for commits that first, and
-        # releases after.
+        # Hold first, then look: who brings what it waits for commits that first, then releases.
         if site.may_have_gone_on(reason):
             self.bell.ring(self.ledger.sites.release_if_at_work(site.id))
         if isinstance(error, Held) and error.has_arrived():

@@ -7,14 +7,11 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, delete, or_, select, update
 
-from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.errors import Permanent
 from sync_worker.core.hold_keys import (
-    address_tombstones,
     contact_hold_key,
     email_hold_key,
     email_hold_keys,
-    erased_id,
 )
 from sync_worker.core.hold_reasons import FOR_A_CONTACT
 from sync_worker.core.ports.directory import RecordsOfEntity
@@ -167,20 +164,8 @@ class SqlDirectory:
             return Contact(survivor, row.email, row.name, row.external_author_id)
 
     def erased_addresses(self, site_id: int, addresses: Collection[str]) -> Set[str]:
-        named = {
-            erased_id(site_id, Side.EXTERNAL, name): address
-            for address in addresses
-            for name in address_tombstones(address)
-        }
         with self._transactions.read() as connection:
-            rows = connection.execute(tombstones.erased_among(site_id, list(named)))
-            erased = {named[name] for name in rows.scalars()}
-            known = [
-                one
-                for one in erased
-                if contacts.contact_of_address(connection, site_id, normalise_email(one))
-            ]
-        return erased.difference(known)
+            return contacts.erased_addresses(connection, site_id, addresses)
 
     def save_contact(self, site_id: int, contact: Contact) -> Contact:
         row = {

@@ -19,7 +19,6 @@ from sync_worker.core.email_identity import (
     normalise_email,
 )
 from sync_worker.core.hold_keys import (
-    address_tombstones,
     contact_hold_key,
     email_hold_key,
     erased_id,
@@ -40,7 +39,7 @@ from sync_worker.ledger.console.forgetting import deliveries_showing
 from sync_worker.ledger.console.tables import unlinked
 from sync_worker.ledger.process_tables import listed
 from sync_worker.ledger.site_cache import SiteCache
-from sync_worker.ledger.statements.contacts import all_ids_of
+from sync_worker.ledger.statements.contacts import all_ids_of, erased_addresses
 from sync_worker.ledger.statements.erasure import (
     RUNNING,
     addresses_of,
@@ -58,7 +57,7 @@ from sync_worker.ledger.statements.inbox import (
     is_of_site,
     release_deliveries,
 )
-from sync_worker.ledger.statements.tombstones import bury, erased_among
+from sync_worker.ledger.statements.tombstones import bury
 from sync_worker.ledger.tables import contact_map, contact_redirect, inbox, run
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
@@ -191,29 +190,31 @@ class PersonErasure:
             found = select(inbox.c.id).where(batch, is_theirs).order_by(inbox.c.id)
             with self._transactions.read() as connection:
                 inbox_ids = set(connection.execute(found).scalars())
-                inbox_ids |= self._rows_of_erased_addresses(connection, site, batch & ~waits)
+                hashed = batch & ~waits
+                # With an address on file its name has found what has come to an end.
+                if emails:
+                    hashed &= inbox.c.state.in_(UNENDED)
+                inbox_ids |= self._rows_of_erased_addresses(connection, site, ids, hashed)
             yield sorted(inbox_ids)
 
-    def _rows_of_erased_addresses(self, connection: Connection, site: Site, which: Any) -> set[int]:
-        """Waiting deliveries under an address of which only the hash is left.
+    def _rows_of_erased_addresses(
+        self, connection: Connection, site: Site, ids: Sequence[str], which: Any
+    ) -> set[int]:
+        """Deliveries under an address of which only the hash is left.
 
         Where the person's last rating was erased before the contact, no mapping names it any more.
+        ``ids``: the person's contacts; what another one's address is again by now stays.
         """
         content = type_coerce(inbox.c.payload, Text)
-        waiting = is_of_site(site) & inbox.c.state.in_(UNENDED) & (inbox.c.id != self._inbox_id)
-        found = select(inbox.c.id, content).where(which, waiting, content.contains("@"))
-        rows_by_name: dict[str, set[int]] = {}
+        its = is_of_site(site) & (inbox.c.id != self._inbox_id)
+        found = select(inbox.c.id, content).where(which, its, content.contains("@"))
+        rows_by_address: dict[str, set[int]] = {}
         for inbox_id, text in connection.execute(found):
             for address in set(ADDRESS.findall(text)):
-                for name in address_tombstones(address):
-                    hashed = erased_id(site.id, Side.EXTERNAL, name)
-                    rows_by_name.setdefault(hashed, set()).add(inbox_id)
-        names = list(rows_by_name)
+                rows_by_address.setdefault(address, set()).add(inbox_id)
         rows: set[int] = set()
-        for start in range(0, len(names), ROWS_AT_ONCE):
-            part = names[start : start + ROWS_AT_ONCE]
-            for name in connection.execute(erased_among(site.id, part)).scalars():
-                rows |= rows_by_name[name]
+        for address in erased_addresses(connection, site.id, rows_by_address, ids):
+            rows |= rows_by_address[address]
         return rows
 
     def _erase_mentions(self, connection: Connection, inbox_ids: Sequence[int]) -> None:

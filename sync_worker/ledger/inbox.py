@@ -31,7 +31,7 @@ from sync_worker.ledger.sql_text import Answer, batch
 from sync_worker.ledger.statements import clock, contacts, directory, erasure
 from sync_worker.ledger.statements import inbox as deliveries
 from sync_worker.ledger.statements.due import Rounds, ring_due
-from sync_worker.ledger.statements.held_words import hold_rows
+from sync_worker.ledger.statements.held_words import forget_content, hold_rows, keep_newest
 from sync_worker.ledger.statements.inbox import OPEN, SWEPT_SECONDS, TAKEN_SECONDS
 from sync_worker.ledger.statements.tombstones import to_located
 from sync_worker.ledger.tables import inbox
@@ -146,6 +146,11 @@ class SqlInbox:
             return delivery
         return replace(to_delivery(row), is_beside_held=delivery.is_beside_held)
 
+    def forget_content(self, inbox_id: int) -> None:
+        with self._transactions.write() as connection:
+            forget_content(connection, inbox_id)
+        self._transactions.forget_log()
+
     def put_back(self, inbox_ids: Sequence[int]) -> None:
         with self._transactions.single() as connection:
             deliveries.put_back_rows(connection, inbox_ids)
@@ -159,18 +164,13 @@ class SqlInbox:
 
     def hold_for_site(self, inbox_id: int, delivery: NewDelivery) -> Closing | None:
         key = source_hold_key(delivery.side, delivery.source)
-        is_same = (inbox.c.state == str(InboxState.HELD)) & (inbox.c.hold_key == key)
-        newest_first = select(inbox.c.id).where(is_same).order_by(inbox.c.id.desc())
-        dropped = Closing(InboxState.DONE, "unknown_site_dropped")
         with self._transactions.write() as connection:
             if names_erased_without_site(connection, delivery):
                 erasure.erase_rows(connection, 0, inbox.c.id == inbox_id)
                 return ERASED
             deliveries.close_rows(connection, [inbox_id], UNKNOWN_SITE, hold_key=key)
             # Anybody may install the app: only the newest rows of a source are kept.
-            surplus = newest_first.offset(MAX_UNKNOWN_SITE)
-            too_many = connection.execute(surplus).scalars().all()
-            deliveries.close_rows(connection, too_many, dropped, text=deliveries.CLOSE_HELD)
+            keep_newest(connection, UNKNOWN_SITE, key, MAX_UNKNOWN_SITE)
         # Only after the commit above: a site that is added now finds the held row, or is found
         # here.
         with self._transactions.read() as connection:

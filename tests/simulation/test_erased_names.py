@@ -7,10 +7,20 @@ from decimal import Decimal
 import pytest
 
 from sync_worker.core.ports.remote import Capabilities
-from sync_worker.core.values import Change, EntityRef, Person, Policy
+from sync_worker.core.values import (
+    Change,
+    EntityRef,
+    NewDelivery,
+    Person,
+    Policy,
+    RatingKey,
+    Side,
+    SiteState,
+)
 from tests.simulation.moved import SHOP, E, gives_to, on_wix
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import rates
+from tests.simulation.test_decisions import ANNA, decisions
 from tests.simulation.test_erasures import NUMBERED
 from tests.simulation.world import CALM, LedgerMaker, Options, World
 
@@ -23,6 +33,11 @@ def erased(world: World) -> Person:
     world.crowd.erase(person)
     world.drain()
     return person
+
+
+def key_of(world: World, person: Person) -> RatingKey:
+    entity = world.ledger.directory.entity(world.site.id, Side.WIX, world.entities[0][0])
+    return RatingKey(world.site.id, entity.id, str(person.contact_id))
 
 
 def assert_forgotten(world: World, person: Person) -> None:
@@ -94,6 +109,46 @@ def test_who_came_back_is_held_for_an_unknown_thing(make_ledger: LedgerMaker) ->
     world.external.visitor_rates(ELSEWHERE, person, {"value": Decimal(4)})
     world.drain()
     assert world.ledger.held_reasons() == ["unknown_entity"]
+
+
+# -- what is held for another reason
+
+
+def late_news_of_another(make_ledger: LedgerMaker) -> tuple[World, Person, NewDelivery]:
+    """Of a record that was theirs once, and is the rating of somebody else."""
+    world = World(0, Options(CALM, people=2, external=NUMBERED), make_ledger)
+    rates(E, value=4)(world)
+    late = world.post.webhooks.pop()
+    gives_to(world, 1)
+    world.drain()
+    return world, erased(world), late
+
+
+def test_news_that_a_stopped_rating_holds_keeps_nothing_of_them(make_ledger: LedgerMaker) -> None:
+    world, person, late = late_news_of_another(make_ledger)
+    (entity, _), other = world.entities[0], world.persons[1]
+    link_id = world.ledger.links.link_id(key_of(world, other))
+    decisions(world).stop(ANNA, link_id, "why")
+    world.drain()
+    world.post.webhooks.append(late)
+    world.drain()
+    assert "link_held" in world.ledger.held_reasons()
+    assert_forgotten(world, person)
+    decisions(world).go_on(ANNA, link_id, "why")
+    world.settle()
+    assert (world.ledger.held_reasons(), on_wix(world)) == ([], {"product-0 contact-1": "80"})
+    assert not world.is_held(entity, other)
+    assert broken_invariants(world) == []
+
+
+def test_news_that_a_paused_site_holds_keeps_nothing_of_them(make_ledger: LedgerMaker) -> None:
+    """Nobody asks whose record it is before the site goes on."""
+    world, person, late = late_news_of_another(make_ledger)
+    world.ledger.sites.note_lifecycle(world.site.id, SiteState.PAUSED, None)
+    world.post.webhooks.append(late)
+    world.drain()
+    assert world.ledger.held_reasons() == ["site_paused"]
+    assert_forgotten(world, person)
 
 
 # -- addresses that only an event of the contact has told

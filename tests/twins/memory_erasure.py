@@ -8,6 +8,7 @@ from dataclasses import replace
 from sync_worker.core.email_identity import addresses_told, is_usable, normalise_email
 from sync_worker.core.hold_keys import (
     address_tombstone,
+    address_tombstones,
     contact_hold_key,
     email_hold_key,
     erased_id,
@@ -176,6 +177,9 @@ def erase_person(state: MemoryState, site_id: int, contact_id: str, inbox_id: in
         if new.source != state.source(site_id, new.side) or (_waits(row) and not is_asked):
             continue
         is_theirs = new.remote_id in ids or row.hold_key in keys or _names(names, new.payload)
+        # Where the person's last rating was erased before, only the hash of the address is left.
+        if _is_unended(row) or not emails:
+            is_theirs |= _names_erased_address(state, site_id, ids, new.payload)
         if is_theirs or is_asked:
             asked.append(row)
     loose = {
@@ -203,6 +207,17 @@ def erase_person(state: MemoryState, site_id: int, contact_id: str, inbox_id: in
         is_its = row.delivery.new.source == state.source(site_id, row.delivery.new.side)
         if is_its and row.is_held and _waits(row) and _names(names, row.delivery.new.payload):
             state.release_delivery(row.delivery.id)
+
+
+def _names_erased_address(
+    state: MemoryState, site_id: int, ids: Collection[str], content: object
+) -> bool:
+    of_others = {
+        one.email for of, one in state.contacts if of == site_id and one.contact_id not in ids
+    }
+    told = [one for one in addresses_told(content) if normalise_email(one) not in of_others]
+    hashed = [name for one in told for name in address_tombstones(one)]
+    return any(state.grave(site_id, Side.EXTERNAL, name) is not None for name in hashed)
 
 
 def _only_told(state: MemoryState, site_id: int, ids: Collection[str]) -> list[str]:

@@ -109,6 +109,11 @@ class MemoryInbox:
             self.state.release_delivery(inbox_id)
         return released
 
+    def forget_content(self, inbox_id: int) -> None:
+        row = self.state.rows[inbox_id]
+        emptied = replace(row.delivery.new, payload={})
+        row.delivery = replace(row.delivery, new=emptied, must_read=True)
+
     def put_back(self, inbox_ids: Sequence[int]) -> None:
         for inbox_id in inbox_ids:
             row = self.state.rows[inbox_id]

@@ -154,6 +154,12 @@ class Inbox(Protocol):
         until its site comes back.
         """
 
+    def forget_content(self, inbox_id: int) -> None:
+        """Nothing stays of what a delivery told; all else of it does, and its record is read.
+
+        For one that names somebody erased, however long it waits or is held.
+        """
+
     def put_back(self, inbox_ids: Sequence[int]) -> None:
         """Hold deliveries again that a run took up to look again, as they were held before."""
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from sqlalchemy import Connection
 
 from sync_worker.core.email_identity import earlier_identities, normalise_email
-from sync_worker.core.hold_keys import contact_tombstone
+from sync_worker.core.hold_keys import address_tombstones, contact_tombstone, erased_id
 from sync_worker.core.values import Buried, Contact, Side
 from sync_worker.ledger.rows import to_contact
 from sync_worker.ledger.sql_text import SqlText, batch, columns_of
-from sync_worker.ledger.statements.tombstones import ask_buried_among, lock_ids
+from sync_worker.ledger.statements.tombstones import ask_buried_among, erased_among, lock_ids
 from sync_worker.ledger.tables import contact_map
+
+NAMES_AT_ONCE = 400
 
 MERGE_TARGET = SqlText("""
 -- contact.merge_target: one step; a chain of merges is followed step by step
@@ -127,6 +129,25 @@ def row_of_earlier_form(connection: Connection, site_id: int, email: str) -> Any
     if not forms:
         return None
     return OF_EARLIER_FORM.first(connection, site_id=site_id, forms=forms)
+
+
+def erased_addresses(
+    connection: Connection, site_id: int, addresses: Iterable[str], ids: Collection[str] = ()
+) -> set[str]:
+    """Those whose owners asked to be forgotten, and that no contact has again but one of these."""
+    named: dict[str, str] = {}
+    for address in addresses:
+        for name in address_tombstones(address):
+            named[erased_id(site_id, Side.EXTERNAL, name)] = address
+    erased, names = set[str](), list(named)
+    for start in range(0, len(names), NAMES_AT_ONCE):
+        some = erased_among(site_id, names[start : start + NAMES_AT_ONCE])
+        erased.update(named[name] for name in connection.execute(some).scalars())
+    for address in [*erased]:
+        row = contact_of_address(connection, site_id, normalise_email(address))
+        if row is not None and row.wix_contact_id not in ids:
+            erased.remove(address)
+    return erased
 
 
 def is_erased(connection: Connection, site_id: int, contact_id: str) -> bool:

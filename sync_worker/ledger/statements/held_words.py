@@ -12,7 +12,13 @@ from sync_worker.core.ports.inbox import GATHERED, SITE_REMOVED, Closing
 from sync_worker.core.values import Change, InboxState
 from sync_worker.ledger.accounts.removal import end_for_removal
 from sync_worker.ledger.console.forgetting import forget_keys
-from sync_worker.ledger.statements.inbox import END_GATHERED, OPEN, UNENDED, close_rows
+from sync_worker.ledger.statements.inbox import (
+    CLOSE_HELD,
+    END_GATHERED,
+    OPEN,
+    UNENDED,
+    close_rows,
+)
 from sync_worker.ledger.tables import inbox
 
 
@@ -33,6 +39,22 @@ def hold_rows(
         words = _lock_words(connection, inbox_id)
         close_rows(connection, [inbox_id], held, hold_key=hold_key)
         _stand_as_one(connection, inbox_id, words, (held.reason, hold_key))
+
+
+def keep_newest(connection: Connection, held: Closing, hold_key: str, count: int) -> None:
+    """Of what is held for one reason and key no more than so many."""
+    is_same = (inbox.c.state == str(held.state)) & (inbox.c.hold_key == hold_key)
+    newest_first = select(inbox.c.id).where(is_same).order_by(inbox.c.id.desc())
+    too_many = connection.execute(newest_first.offset(count)).scalars().all()
+    dropped = Closing(InboxState.DONE, f"{held.reason}_dropped")
+    close_rows(connection, too_many, dropped, text=CLOSE_HELD)
+
+
+def forget_content(connection: Connection, inbox_id: int) -> None:
+    """A delivery is as it was, without what it told: a look at its record tells that anew."""
+    emptied = {"payload": dict[str, Any](), "must_read": True}
+    connection.execute(update(inbox).where(inbox.c.id == inbox_id).values(emptied))
+    forget_keys(connection, [inbox_id])
 
 
 def _lock_words(connection: Connection, inbox_id: int) -> list[Any]:

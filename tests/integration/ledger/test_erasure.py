@@ -23,7 +23,7 @@ from sync_worker.core.values import (
     IntentState,
     Side,
 )
-from tests.factories import EXTERNAL_ENTITY, WIX_ENTITY, an_intent
+from tests.factories import EXTERNAL_ENTITY, WIX_ENTITY, a_delivery, an_intent
 from tests.integration.ledger.ground import ADA, BOB, Ground
 
 
@@ -160,6 +160,38 @@ class TestErasure:
         assert ground.ledger.directory.locate(ground.site_id, Side.EXTERNAL, "e3").buried.privacy
         assert ground.ledger.inbox.open_delivery(asked) is None
 
+    @pytest.mark.parametrize("state", [InboxState.DONE, InboxState.HELD])
+    def test_person_whose_last_rating_was_erased_before_is_in_no_delivery(
+        self, ground: Ground, state: InboxState
+    ) -> None:
+        """No mapping names the address any more; news of a record that is somebody else's does."""
+        told = ground.stored(
+            5, side=Side.EXTERNAL, source="own-service", payload={"who": "Bob@Example.com"}
+        )
+        ground.ledger.links.attach(told, ground.key)
+        ground.ledger.inbox.close(told, Closing(state, "stale"))
+        ground.erase(ground.link(BOB, 1))
+        assert ground.ledger.directory.contact(ground.site_id, email=BOB.email) is None
+        asked = ground.stored(
+            4, change=Change.CONTACT_DELETED, remote_id=BOB.contact_id, privacy=True
+        )
+        ground.ledger.merges.hint_erasure(ground.site_id, BOB.contact_id, asked)
+        ground.ledger.merges.erase_contact(ground.site_id, BOB.contact_id, asked)
+        assert "bob@example.com" not in ground.ledger.everything().lower()
+
+    def test_address_that_another_contact_has_again_stays_in_what_it_told(
+        self, ground: Ground
+    ) -> None:
+        """Somebody came back after an erasure; then another one is erased who had no address."""
+        ground.erase(ground.link(BOB, 1))
+        ground.ledger.directory.save_contact(ground.site_id, replace(BOB, contact_id="contact-new"))
+        told = ground.stored(5, payload={"who": BOB.email})
+        ground.ledger.inbox.close(told, Closing(InboxState.DONE, "in_step"))
+        asked = ground.stored(4, change=Change.CONTACT_DELETED, remote_id="nobody", privacy=True)
+        ground.ledger.merges.erase_contact(ground.site_id, "nobody", asked)
+        assert "bob@example.com" in ground.ledger.everything().lower()
+        assert ground.ledger.ended(told) == (InboxState.DONE, "in_step")
+
     @pytest.mark.parametrize("way", ["on_file", "waits"])
     def test_record_that_may_be_somebody_elses_by_now_is_not_buried(
         self, ground: Ground, way: str
@@ -225,6 +257,20 @@ class TestErasure:
         late = ground.stored(1, payload={"who": BOB.email})
         ground.ledger.inbox.close(late, ERASED)
         assert str(BOB.email) not in ground.ledger.everything()
+
+    def test_delivery_that_stays_held_forgets_its_content(self, ground: Ground) -> None:
+        """It is read by its id as it is released, in whatever state it is meanwhile."""
+        told = [ground.stored(number, payload={"who": BOB.email}) for number in (1, 2)]
+        ground.ledger.inbox.hold(told[:1], "moderated")
+        for inbox_id in told:
+            ground.ledger.inbox.forget_content(inbox_id)
+        assert str(BOB.email) not in ground.ledger.everything()
+        assert ground.ledger.ended(told[0]) == (InboxState.HELD, "moderated")
+        ground.ledger.inbox.release_held(None, inbox_ids=told[:1])
+        for number, inbox_id in enumerate(told, 1):
+            delivery, _ = ground.ledger.inbox.open_delivery(inbox_id)
+            assert (delivery.new.payload, delivery.must_read) == ({}, True)
+            assert delivery.new.remote_id == a_delivery(number).remote_id
 
     def test_delivery_naming_somebody_erased_ends_without_content(self, ground: Ground) -> None:
         """A delivery that names somebody erased meanwhile ends without content."""
