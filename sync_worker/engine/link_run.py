@@ -29,7 +29,13 @@ from sync_worker.engine.deciding.ending import end_decision
 from sync_worker.engine.deciding.planning import note_verdict
 from sync_worker.engine.deciding.taking import decision_in_hand, lets_go_on
 from sync_worker.engine.deliveries import Deliveries
-from sync_worker.engine.holds.looking_again import in_order, is_of_its_record, left_for_later
+from sync_worker.engine.holds.looking_again import (
+    in_order,
+    is_of_its_record,
+    is_only_a_hint,
+    left_for_later,
+    record_of,
+)
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.next_step import (
     Finish,
@@ -100,12 +106,19 @@ class LinkRun:
         # Nearly always there is one, and its order is plain.
         if len(deliveries) > 1:
             deliveries, later = in_order(deliveries), left_for_later(deliveries)
+        looked_for = dict[tuple[Side, str], Delivery]()
         for delivery in deliveries:
             if delivery.id in later:
                 self.deliveries.leave(delivery)
                 continue
             self.reading.keeper.refuse_if_costly()
-            self._take_in(delivery)
+            first = delivery
+            if len(deliveries) > 1 and is_only_a_hint(delivery):
+                first = looked_for.setdefault(record_of(delivery), delivery)
+            if first is delivery:
+                self._take_in(delivery)
+            else:
+                self._take_in_as(delivery, first)
         if self.view.erases and not run.site.is_out_of_reach(Side.EXTERNAL):
             self.placing.shadow_hidden(Slot(Side.EXTERNAL))
             self.placing.shadow_silent(Slot(Side.EXTERNAL))
@@ -122,6 +135,19 @@ class LinkRun:
             if not is_again or not is_of_its_record(error):
                 raise
             self.deliveries.leave(delivery)
+
+    def _take_in_as(self, delivery: Delivery, first: Delivery) -> None:
+        """What came of the look at its record for another one that was held comes of it, too."""
+        view = self.view
+        if first.id in view.holds.left:
+            self.deliveries.leave(delivery)
+            return
+        self.deliveries.note_erased(delivery)
+        view.holds.note(delivery, view.run.link)
+        if first.id in view.slot_by_delivery:
+            view.note_slot(delivery, view.slot_by_delivery[first.id])
+        if first.id in view.closings:
+            view.close(delivery, view.closings[first.id])
 
     def run_until_settled(self) -> Finished:
         """Plan and write until nothing is left to do.

@@ -87,6 +87,50 @@ def test_held_row_that_cannot_be_looked_at_stops_no_edit(
     assert world.ledger.ended(inbox_id) == (InboxState.HELD, "moderated")
 
 
+def test_one_look_serves_for_all_that_is_held_of_a_record(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much it is: what has lost its cause is gone by the next look."""
+    asked: list[str] = []
+    get = MemoryRemote.get
+
+    def counted(self: MemoryRemote, remote_id: str) -> Record | None:
+        asked.append(remote_id)
+        return get(self, remote_id)
+
+    for number in range(14):
+        told = of_another_record(world, f"e{8 + number % 2}")
+        holds(world, replace(told, dedupe_id=f"told {number}"), "moved_onto_rating")
+    monkeypatch.setattr(MemoryRemote, "get", counted)
+    changes(W, overall=20)(world)
+    world.drain()
+    assert ending_of(world) == ("20", "1")
+    assert world.ledger.held_reasons() == []
+    assert sorted(set(asked) - {"e1", "w1"}) == ["e8", "e9"]
+    assert (asked.count("e8"), asked.count("e9")) == (1, 1)
+
+
+def test_held_rows_of_a_record_that_cannot_be_read_cost_one_look(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def refused(self: MemoryRemote, remote_id: str) -> Record | None:
+        asked.append(remote_id)
+        raise Permanent("no", reason="refused")
+
+    for number in range(14):
+        told = of_another_record(world, "e9")
+        holds(world, replace(told, dedupe_id=f"told {number}"), "moderated")
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryRemote, "get", refused)
+        changes(W, overall=20)(world)
+        world.drain()
+    assert ending_of(world) == ("20", "1")
+    assert world.ledger.held_reasons() == ["moderated"] * 14
+    assert asked.count("e9") <= 2  # the edit, and its echo
+
+
 def test_many_held_rows_cost_an_edit_few_looks(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,11 +16,12 @@ from sync_worker.core.errors import (
 )
 from sync_worker.core.hold_reasons import CONTENT_REPLACED, LINK_HELD, STOPPED
 from sync_worker.core.plan import Hold
-from sync_worker.core.values import Delivery, Link, LinkState, Operation, Slot
+from sync_worker.core.values import Change, Delivery, Link, LinkState, Operation, Side, Slot
 from sync_worker.engine.deciding.decided import Decided
 
 TOO_COSTLY = "too_costly"
-# At what was held, in one run: each look may cost a remote call, and a stranger may have made many.
+# At records of which something was held, in one run: each look may cost a remote call, and a
+# stranger may have made many.
 MAX_LOOKS = 5
 
 
@@ -93,7 +94,24 @@ def left_for_later(deliveries: Sequence[Delivery]) -> set[int]:
     A request to erase never waits for its turn.
     """
     held = [one for one in in_order(deliveries) if one.was_held and not one.new.privacy]
-    return {delivery.id for delivery in held[MAX_LOOKS:]}
+    records = list(dict.fromkeys(record_of(one) for one in held))
+    have_their_turn = set(records[:MAX_LOOKS])
+    return {one.id for one in held if record_of(one) not in have_their_turn}
+
+
+def record_of(delivery: Delivery) -> tuple[Side, str]:
+    """Of which record it tells: one look serves for all that was held of one."""
+    return delivery.new.side, delivery.new.remote_id
+
+
+def is_only_a_hint(delivery: Delivery) -> bool:
+    """Whether it was held, and asks for no more than a look at its record.
+
+    After a merge of contacts it also tells for whom its record was on file.
+    """
+    new = delivery.new
+    is_plain = new.change is Change.UPSERT and not new.privacy
+    return delivery.was_held and is_plain and "merged_from" not in new.payload
 
 
 def is_of_its_record(error: SyncError) -> bool:
