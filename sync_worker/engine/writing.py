@@ -185,7 +185,7 @@ class Writing:
             self.view.departures.own.add(record.remote_id)
             if slot.side is Side.EXTERNAL and write.operation is Operation.CREATE:
                 self.view.record_views[slot] = self.view.record_views[slot].answered()
-            if slot.side is Side.EXTERNAL and write.operation is Operation.UPDATE:
+            elif slot.side is Side.EXTERNAL:
                 noted, shown = self.view.memory.get(slot), self.view.record_views[slot]
                 if noted is None or noted.identity != shown.identity:
                     self.placing.moves.compare_answer(record, noted)

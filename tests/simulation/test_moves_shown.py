@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sync_worker.core.ports.remote import Capabilities
-from sync_worker.core.values import Link, Person, Policy, Side, Slot
+from sync_worker.core.values import Link, Person, Policy, ReplyWays, Side, Slot
 from tests.simulation.ablations import without
 from tests.simulation.moved import (
     WAYS,
@@ -23,10 +23,11 @@ from tests.simulation.moved import (
 )
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenes import NO_REVISION
-from tests.simulation.world import CALM, LedgerMaker, Options, World
+from tests.simulation.world import ANSWERED, CALM, LedgerMaker, Options, World
 from tests.twins.memory_ledger import MemoryLedger, memory_ledger
 from tests.twins.memory_remote import MemoryRemote
 
+ANSWERING = Policy(replies=ReplyWays.BOTH)
 HERS, ALSO_HERS = "product-0 contact-0", "product-0 contact-1"
 
 
@@ -291,3 +292,24 @@ def test_record_that_is_given_to_a_known_person_before_any_look_moves(
     gives_to(world, 1)
     world.drain()
     assert on_wix(world) == {ALSO_HERS: "80"}
+
+
+def test_record_that_is_moved_just_before_our_reply_moves(make_ledger: LedgerMaker) -> None:
+    """A reply names no revision, and its answer is the first to tell: it is not taken as seen."""
+    options = Options(CALM, people=1, entities=2, words=ANSWERED, policy=ANSWERING)
+    world = World(0, options, make_ledger)
+    (wix_entity, _), _ = world.entities
+    made = world.wix.visitor_rates(wix_entity, world.persons[0], {"overall": Decimal(80)})
+    world.drain()
+
+    def moves(place: str) -> None:
+        if place == "before external.reply":
+            world.on_step = lambda place: None
+            puts_under(world, 1)
+
+    world.on_step = moves
+    world.wix.owner_replies(made.remote_id, "Thank you")
+    world.drain()
+    world.settle()
+    assert on_wix(world) == {"product-1 contact-0": "80"}
+    assert broken_invariants(world) == []
