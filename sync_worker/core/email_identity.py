@@ -12,6 +12,7 @@ import string
 import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 
 import idna
 
@@ -159,13 +160,10 @@ def addresses_told(content: object) -> Iterator[str]:
     As written there; some may come twice.
     """
     if isinstance(content, str):
-        at = content.find("@")
         # Around the sign only, and not around each of many: words from outside may be long.
-        for _ in range(_MAX_TOLD if at >= 0 else 0):
+        for sign in islice(re.finditer("@", content), _MAX_TOLD):
+            at = sign.start()
             yield from ADDRESS.findall(content[max(0, at - 64) : at + 191])
-            at = content.find("@", at + 1)
-            if at < 0:
-                return
     elif isinstance(content, Mapping):
         for part in content.values():
             yield from addresses_told(part)

@@ -77,7 +77,10 @@ def test_no_seed_breaks_an_invariant_on_the_sql_ledger(scene: str, seeds: range)
 # that had moved before a lost answer was settled was taken for its former person's; an owner
 # answered just before we did; the links of contacts that were merged at once were joined for ever;
 # a write of one attribute let the edit of another pass for seen; and of two records of one slot,
-# both held, only one stayed so.
+# both held, only one stayed so. The answer to a reply, which names no revision, passed for whose a
+# record had always been; news of a record that was somebody else's by then kept the address of
+# whoever had it before, once that person's last rating was erased; and of what is held of three
+# records each row took a turn of its own, so that what had lost its cause was held for some sweeps.
 FOUND = [
     ("decisions, two attributes, nothing dropped, no sweep", 14),
     ("storm, two attributes", 9000432),
@@ -133,6 +136,9 @@ FOUND = [
     ("records move, contacts merge", 70007),
     ("false answers, three tries, two attributes", 60168),
     ("storm, contacts merge, two attributes, nothing dropped, no sweep", 71001),
+    ("replies move with their records", 80306),
+    ("records move, storm, people ask to be forgotten", 80317),
+    ("records move, no revisions outside", 561),
 ]
 
 

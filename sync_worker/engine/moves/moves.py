@@ -225,8 +225,9 @@ class Moves:
 
     def _is_first_look(self, remote_id: str) -> bool:
         on_file = self.view.memory.get(EXTERNAL_SLOT)
-        is_it = on_file is not None and on_file.remote_id == remote_id
-        return is_it and on_file is not None and is_only_answered(on_file.identity)
+        if on_file is None or on_file.remote_id != remote_id:
+            return False
+        return is_only_answered(on_file.identity)
 
     def _is_nobody_known(self, person: Person) -> bool:
         email = normalise_email(person.email or "")
