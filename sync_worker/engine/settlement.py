@@ -131,8 +131,8 @@ class Settlement:
             # not of the attribute that we wanted to create
             if self.view.slot_for(self.intent.slot.side, record) != self.intent.slot:
                 continue
-            # it counts as gone, and is none of ours
-            if not self._may_be_ours(record):
+            # somebody else made it, as it says; or it counts as gone, and is none of ours
+            if record.is_ours is False or not self._may_be_ours(record):
                 continue
             living = living or record
             # Where a person may have several records, one before ours may be their own.
@@ -197,10 +197,14 @@ class Settlement:
     # -- did it land?
 
     def _landed(self, record: Record) -> Settled | None:
-        # not counted, or by a call that names no revision and need not raise it
-        if record.revision is None or self.intent.operation is Operation.REPLY:
-            return self._landed_unnumbered(record)
         first = self._echoes.first_revision
+        # by a call that names no revision and need not raise it
+        if self.intent.operation is Operation.REPLY and record.revision is not None:
+            self._echoes.note_covered(record.remote_id, range(first, record.revision))
+            return self._landed_unnumbered(record)
+        # not counted
+        if record.revision is None:
+            return self._landed_unnumbered(record)
         # unchanged since before our write
         if record.revision < first:
             return None

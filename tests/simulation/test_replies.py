@@ -262,6 +262,30 @@ def test_replies_that_a_system_only_shows_come_to_wix(make_ledger: LedgerMaker) 
     assert replies(world) == ("Hello", "Hello")
 
 
+def test_reply_covered_by_one_of_unknown_outcome_is_in_the_history(
+    make_ledger: LedgerMaker,
+) -> None:
+    """The owner answers outside just before we do, and what became of ours has to be looked for."""
+    world = a_world(make_ledger)
+    (record,) = world.external.records.values()
+
+    def answers_first(place: str) -> None:
+        if place == "before external.reply":
+            world.on_step = lambda place: None
+            answer(world, E, "theirs")
+
+    lost = iter(["response_lost"])
+    world.on_step = answers_first
+    world.external.fault = lambda operation: next(lost, None) if operation == "reply" else None
+    answer(world, W, "ours")
+    world.settle()
+    assert replies(world) == ("ours", "ours")
+    covered = [one for one in world.ledger.history_entries() if one.what == "gap"]
+    assert [(one.loser, one.loser_side) for one in covered if one.loser] == [("theirs", E)]
+    assert covered[0].remote_id == record.remote_id
+    assert broken_invariants(world) == []
+
+
 # Mechanism: the story that misses it.
 OF_REPLIES: dict[str, Callable[[], None]] = {
     "reply by a call of its own": lambda: test_reply_crosses_once_by_a_call_of_its_own(

@@ -7,9 +7,10 @@ from decimal import Decimal
 
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.ports.remote import Capabilities
-from sync_worker.core.values import Buried, Known, RatingKey, Side, Slot
+from sync_worker.core.values import Buried, Known, RatingKey, RecordState, Side, Slot
 from sync_worker.core.values.record_identity import identity_shown
 from tests.simulation.ablations import without
+from tests.simulation.moderated import reviews
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, ending_of, rates
 from tests.simulation.world import CALM, OVERALL, QUALITY, Options, World
@@ -151,3 +152,24 @@ def test_open_intent_of_an_attribute_no_longer_mapped_is_given_up() -> None:
     assert lost == ["answer"]
     assert world.crashes == []
     assert world.ledger.open_intents() == 0
+
+
+def test_review_that_says_somebody_else_made_it_is_no_lost_create() -> None:
+    """It says the very same, and it came just before ours, whose request was lost."""
+    world = World(0, reviews(new_on_wix=RecordState.PUBLISHED), memory_ledger)
+    rates(Side.EXTERNAL, value=4)(world)
+
+    def rate_before(place: str) -> None:
+        if place == "before wix.create" and not world.wix.records:
+            rates(Side.WIX, overall=84)(world)
+
+    lost = iter(["request_lost"])
+    world.on_step = rate_before
+    world.wix.fault = lambda operation: next(lost, None) if operation == "create" else None
+    world.settle()
+    made = [one.side for one in world.ledger.history_entries() if one.what == "create"]
+    assert (made, ending_of(world)) == ([], ("84", "4"))
+    world.wix.moderator_sets("w1", RecordState.REJECTED)
+    world.settle()
+    assert ending_of(world) == (None, None)
+    assert broken_invariants(world) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sync_worker.core.ports.inbox import Inbox
-from sync_worker.core.values import Delivery, Intent, Record
+from sync_worker.core.values import Delivery, Intent, Operation, Record
 from sync_worker.engine.history_lines import line_for_unseen_revision, lines_for_covered_edit
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.view import View
@@ -39,8 +39,9 @@ class Echoes:
     def note_covered(self, remote_id: str, revisions: range) -> None:
         """Edits that our write may have covered, where it named no revision."""
         slot = self.intent.slot
+        is_reply = self.intent.operation is Operation.REPLY
         # our update named its revision: the remote refuses it rather than cover an edit
-        if self.view.capabilities[slot.side].update_precondition:
+        if self.view.capabilities[slot.side].update_precondition and not is_reply:
             return
         # Sent without a precondition: any edit in between may be covered.
         for revision in revisions[-MAX_GAPS:]:
@@ -52,4 +53,8 @@ class Echoes:
                 continue
             shown = self.view.seen_as(slot, told).values
             values = {name: shown.get(name) for name in self.intent.targets}
+            # Told of something else than the reply, or of ours.
+            known = (None, *self.intent.befores.values(), *self.intent.targets.values())
+            if is_reply and all(value in known for value in values.values()):
+                continue
             self.view.note(lines_for_covered_edit(self.intent, remote_id, values, delivery.id))
