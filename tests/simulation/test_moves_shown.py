@@ -12,6 +12,7 @@ import pytest
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import Link, Person, Policy, ReplyWays, Side, Slot
 from tests.simulation.ablations import without
+from tests.simulation.moderated import rate_beside
 from tests.simulation.moved import (
     WAYS,
     a_world,
@@ -312,4 +313,22 @@ def test_record_that_is_moved_just_before_our_reply_moves(make_ledger: LedgerMak
     world.drain()
     world.settle()
     assert on_wix(world) == {"product-1 contact-0": "80"}
+    assert broken_invariants(world) == []
+
+
+def test_record_given_to_somebody_who_is_erased_before_any_look_moves(
+    make_ledger: LedgerMaker,
+) -> None:
+    """Forgotten, the address is no contact's any more; it is not the account of our token."""
+    world = World(0, Options(CALM, people=4), make_ledger)
+    world.wix.visitor_rates(world.entities[0][0], world.persons[0], {"overall": Decimal(80)})
+    rate_beside(world)
+    world.drain()
+    (made,) = world.external.of(world.entities[0][1], world.persons[0])
+    world.external.owner_moves(made.remote_id, person=world.persons[1])
+    world.post.webhooks.clear()
+    world.crowd.erase(world.persons[1])
+    world.settle()
+    assert str(world.persons[1].email) not in world.ledger.everything()
+    assert world.wix.of(world.entities[0][0], world.persons[0]) == []
     assert broken_invariants(world) == []

@@ -231,8 +231,11 @@ class Moves:
 
     def _is_nobody_known(self, person: Person) -> bool:
         email = normalise_email(person.email or "")
-        site_id = self.view.run.site.id
-        return self.ledger.directory.contact(site_id, email=email) is None
+        site_id, directory = self.view.run.site.id, self.ledger.directory
+        if directory.contact(site_id, email=email) is not None:
+            return False
+        # Who has asked to be forgotten was known.
+        return not directory.erased_addresses(site_id, [email])
 
     def _refuse_second_rating(self, remote_id: str, key: RatingKey) -> None:
         """Which of two ratings counts, a person has to say, unless one has let this one go on."""
