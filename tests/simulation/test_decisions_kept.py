@@ -101,6 +101,32 @@ def edited_while_half_written(world: World) -> None:
     world.settle()
 
 
+def test_undo_ends_where_the_rating_came_and_went_while_it_was_carried_out() -> None:
+    """It was of a rating that was gone; somebody rated anew, on both sides, and took that back."""
+    world = in_step()
+    deletes(E)(world)
+    world.drain()
+    decisions(world).undo(ANNA, newest_line(world), "why")
+    # Nobody hears its doorbell: the run of the new rating has it in hand, too.
+    world.queue.clear()
+    rates(W, overall=20)(world)
+    rates(E, value=5)(world)
+    world.post.deliver(0)
+    world.post.webhooks.clear()
+
+    def take_back(place: str) -> None:
+        if place in ("before wix.update", "before external.update"):
+            world.on_step = lambda place: None
+            deletes(W)(world)
+            deletes(E)(world)
+
+    world.on_step = take_back
+    world.drain()
+    assert (ending_of(world), world.ledger.held_reasons()) == ((None, None), [])
+    world.settle()
+    assert broken_invariants(world) == []
+
+
 def half_written(world: World) -> None:
     """Until Wix is as decided."""
     while not any(entry.by_us for entry in world.wix.journal):

@@ -91,8 +91,9 @@ class DecidedPlan:
         decision = self.decided.decision
         seen = decision.seen.values()
         was_there = any(one.wix is not None or one.external is not None for one in seen)
-        # Only an undo may be of a rating that was gone by then.
-        if not was_there and decision.asked is Asked.UNDO:
+        # Only an undo may be of a rating that was gone by then: gone again it is if this run has
+        # found that somebody rated anew.
+        if not was_there and decision.asked is Asked.UNDO and not self.decided.is_outdated:
             return False
         carried = self.view.carried.in_slot[EXTERNAL_SLOT]
         return all(self.view.value_on(side, name) is None for side in BOTH for name in carried)
