@@ -38,7 +38,7 @@ def lost_silently(shop: Shop) -> Iterator[str]:
             hashed = erased_id(shop.site.id, side, write.remote_id)
             if write.operation == "delete" and (
                 (write.remote_id, write.revision) in shop.post.dropped | unseen
-                or (hashed, write.revision) in forgotten
+                or (hashed, write.revision) in forgotten | unseen
             ):
                 # Deletes know no precondition: an edit in that window shows only by its webhook
                 continue
