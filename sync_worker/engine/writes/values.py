@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sync_worker.core.ports.links import Commit
+from sync_worker.core.ports.links import Commit, IfGone
 from sync_worker.core.values import (
     MODERATES,
     Base,
@@ -140,16 +140,17 @@ def commit_of_write(
         # It shows somebody's edit, perhaps, and what tells of that is still news.
         known = replace(known, revision=before.revision)
     records = {intent.slot: known, **source_records(view, intent)}
-    on_file = {
-        (slot.side, record.remote_id) for slot, record in records.items() if record is not None
-    }
+    on_file = {(slot.side, one.remote_id) for slot, one in records.items() if one is not None}
     # Of tombstones only what concerns these records; the run's end brings the others.
     tombstones = view.tombstones
     bases = _bases(view, intent, known, values, is_imported=is_imported)
+    if_gone: dict[Slot, IfGone] = {}
+    if view.capabilities[intent.slot.side].can_moderate:
+        if_gone = left_if_gone(view, intent.slot, known, bases)
     return Commit(
         records=records,
         bases=bases,
-        if_gone=left_if_gone(view, intent.slot, known, bases),
+        if_gone=if_gone,
         link_state=LinkState.LIVE,
         new_generation=begins_generation(view),
         buried=[
