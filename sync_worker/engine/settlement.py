@@ -198,12 +198,9 @@ class Settlement:
 
     def _landed(self, record: Record) -> Settled | None:
         first = self._echoes.first_revision
-        # by a call that names no revision and need not raise it
-        if self.intent.operation is Operation.REPLY and record.revision is not None:
-            self._echoes.note_covered(record.remote_id, range(first, record.revision))
-            return self._landed_unnumbered(record)
-        # not counted
-        if record.revision is None:
+        # not counted, or by a call that names no revision and need not raise it
+        if record.revision is None or self.intent.operation is Operation.REPLY:
+            self._echoes.note_covered(record.remote_id, range(first, record.revision or first))
             return self._landed_unnumbered(record)
         # unchanged since before our write
         if record.revision < first:
