@@ -113,3 +113,11 @@ def test_benchmarks_have_a_figure_for_each_case(
         "flower",
         "Redis",
     }
+
+
+def test_benchmark_of_one_call_measures_both_trees_in_turns() -> None:
+    command = [sys.executable, "-m", "benchmarks.http_call", "--beside", str(ROOT)]
+    command += ["--count", "2", "--rounds", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["GET", "PUT"]

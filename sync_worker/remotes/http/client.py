@@ -132,14 +132,23 @@ class RemoteHttp:
         )
 
     def _with_retries(self, call: Call, deadline: CallDeadline) -> Answer:
+        try:
+            # The token of the first one was taken before the deadline began.
+            return self._try(call, deadline)
+        except TryAgain as failure:
+            return self._again(call, deadline, failure)
+
+    def _again(self, call: Call, deadline: CallDeadline, first: TryAgain) -> Answer:
+        """The further tries, after the failure of the first one."""
         together = CallTries()
         try:
             for attempt in tries(self._options.waits.tries, deadline):
                 with attempt:
                     try:
-                        # The token of the first one was taken before the deadline began.
-                        if attempt.retry_state.attempt_number > 1:
-                            self._budget.take()
+                        # Counted with the others: it says how long to wait, or that none follows.
+                        if attempt.retry_state.attempt_number == 1:
+                            raise first
+                        self._budget.take()
                         return self._try(call, deadline)
                     except TryAgain as failure:
                         failure.error = together.verdict(failure.error)

@@ -209,9 +209,13 @@ class Transport:
         elif call.form is not None:
             body = urlencode(call.form).encode()
             headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
-        request = requests.Request(
-            call.method, url, params=call.query, headers=headers, data=body
-        ).prepare()
+        # Without what requests would ask of each call besides: cookies, hooks, a password in the
+        # address, headers that were checked above.
+        request = requests.PreparedRequest()
+        request.method, request.headers = call.method, headers
+        request.prepare_url(url, call.query)
+        request.body = body or None
+        request.prepare_content_length(request.body)
         # Last, since a signature covers the finished address and body.
         if self._options.sign is not None:
             self._options.sign(request)
