@@ -31,6 +31,8 @@ from tests.integration.shell import COMMAND, Shell
 from tests.terminal import CTRL_C, Seen, at_terminal
 
 HALF = Volume(each_side=12, conflicting=0, strangers=1)
+# As shells say it: 128 and the number.
+STOPS = [(CTRL_C, 130), (signal.SIGTERM, 143)]
 
 
 @dataclass
@@ -139,9 +141,12 @@ def test_declined_plan_writes_nothing(sides: TwoSides) -> None:
     assert "nothing was written" in seen.text
 
 
-def test_ctrl_c_at_the_question_stops_and_the_same_command_goes_on(sides: TwoSides) -> None:
-    seen = sides.at_terminal({"Go on?": CTRL_C})
-    assert (seen.status, sides.counts()) == (130, (12, 12))
+@pytest.mark.parametrize(("number", "status"), STOPS)
+def test_signal_at_the_question_stops_and_the_same_command_goes_on(
+    sides: TwoSides, number: signal.Signals, status: int
+) -> None:
+    seen = sides.at_terminal({"Go on?": number})
+    assert (seen.status, sides.counts()) == (status, (12, 12))
     assert "the same command goes on from here" in seen.text
     assert "Traceback" not in seen.text
     assert sides.reconcile()["is_resumed"]
@@ -186,10 +191,13 @@ def test_output_for_files_and_programs_has_no_bars(sides: TwoSides) -> None:
 # -- stopping
 
 
-def test_ctrl_c_ends_a_run_that_waits_for_its_budget(sides: TwoSides) -> None:
+@pytest.mark.parametrize(("number", "status"), STOPS)
+def test_signal_ends_a_run_that_waits_for_its_budget(
+    sides: TwoSides, number: signal.Signals, status: int
+) -> None:
     sides.shell.environ["REDIS_URL"] = f"redis://127.0.0.1:{free_port()}/0"
-    seen = sides.at_terminal({"redis_away": CTRL_C}, "--yes")
-    assert (seen.status, sides.counts()) == (130, (12, 12))
+    seen = sides.at_terminal({"redis_away": number}, "--yes")
+    assert (seen.status, sides.counts()) == (status, (12, 12))
     assert "the same command goes on from here" in seen.text
 
 

@@ -279,9 +279,10 @@ def _stoppable(show: Show) -> Iterator[None]:
     """The first Ctrl-C (or SIGTERM) ends after what is in hand; the second one at once."""
 
     def stop(number: int, frame: object) -> None:
+        show.stopped_by = number
         if show.is_stopped or show.is_asking:
             raise KeyboardInterrupt
-        show.stop(number)
+        show.stop()
 
     before = {name: signal.signal(name, stop) for name in stop_signals()}
     try:

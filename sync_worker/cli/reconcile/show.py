@@ -116,7 +116,8 @@ class Show:
             disable=as_json or not console.is_terminal,
         )
         self.by_workers = Counter[str]()
-        self._stop, self.stopped_by = threading.Event(), 0
+        self._stop = threading.Event()
+        self.stopped_by: int = signal.SIGINT  # the signal that asked last
         self._pool = ThreadPoolExecutor(SWEEP_THREADS)
         self._task: TaskID | None = None
         self._lists: dict[Side, TaskID] = {}
@@ -167,9 +168,7 @@ class Show:
     def is_stopped(self) -> bool:
         return self._stop.is_set()
 
-    def stop(self, number: int) -> None:
-        """``number``: of the signal that asks for it."""
-        self.stopped_by = number
+    def stop(self) -> None:
         self._stop.set()
 
     @contextmanager
@@ -179,7 +178,7 @@ class Show:
         try:
             yield
         except click.Abort:
-            self.stop(signal.SIGINT)
+            self.stop()
         finally:
             self.is_asking = False
 
