@@ -22,6 +22,8 @@ import requests
 
 from sync_worker.runtime.local.free_port import free_port
 from sync_worker.runtime.local.line_log import LineLog
+from sync_worker.runtime.waiting import wait_until
+from tests.terminal import ignores, interrupts_of_children
 from tests.unit.signed import APP_ID, OWN_SERVICE, a_token, an_envelope, an_event, claims, pem
 
 pytestmark = pytest.mark.full
@@ -268,8 +270,11 @@ def test_up_works_on_although_its_log_cannot_be_written(start_up: StartUp, log: 
 
 
 def test_up_says_what_it_stops(start_up: StartUp) -> None:
-    up = start_up()
+    """A background job, too: an interrupt of the foreground is not its own, SIGTERM always is."""
+    with interrupts_of_children(ignored=True):
+        up = start_up()
     up.wait_for(lambda: "Ctrl-C stops all." in up.lines())
+    assert ignores(up.process.pid, signal.SIGINT)
     said = up.stop()
     assert "up | stopping gateway, worker 1, scheduler, redis; what is in hand" in said
     assert up.process.returncode == 0
@@ -283,7 +288,7 @@ def test_lost_lines_are_counted_and_told_when_there_is_room() -> None:
     target = os.dup(full)
     log = LineLog(target)
     log.say("gateway", "lost")
-    time.sleep(0.2)
+    assert wait_until(lambda: log._lost == 1, 5.0)
     os.dup2(writing, target)
     log.say("gateway", "kept")
     log.close()
