@@ -37,6 +37,8 @@ from sync_worker.ledger.accounts.moving import move_some
 from sync_worker.ledger.accounts.removal import ENDED_WITH_SITE
 from sync_worker.ledger.console.forgetting import deliveries_showing
 from sync_worker.ledger.console.tables import unlinked
+from sync_worker.ledger.imports.statements import EMPTIED, hold_files, rows_naming
+from sync_worker.ledger.imports.tables import import_file, import_row
 from sync_worker.ledger.process_tables import listed
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.contacts import all_ids_of, erased_addresses
@@ -99,6 +101,8 @@ class PersonErasure:
             emails += self._only_told(connection, ids, emails)
             bury_addresses(connection, self._site_id, emails)
         for _ in self._clean_listings(ids, emails):
+            self._keep_asking()
+        for _ in self._clean_files(ids, emails):
             self._keep_asking()
         for found in self._rows_naming(ids, emails):
             with self._transactions.write() as connection:
@@ -166,6 +170,25 @@ class PersonErasure:
         is_running = (run.c.site_id == self._site_id) & (run.c.state == RUNNING)
         with self._transactions.read() as connection:
             return connection.execute(select(run.c.id).where(is_running)).scalars().all()
+
+    # -- files
+
+    def _clean_files(self, ids: Sequence[str], emails: Sequence[str]) -> Iterator[None]:
+        """Rows of files that name the person; one step for each batch."""
+        with self._transactions.write() as connection:
+            hold_files(connection, self._site_id)
+        files = select(import_file.c.id).where(import_file.c.site_id == self._site_id)
+        with self._transactions.read() as connection:
+            file_ids = connection.execute(files).scalars().all()
+        is_theirs = rows_naming(self._site_id, ids, emails)
+        for file_id in file_ids:
+            its = import_row.c.import_id == file_id
+            for batch in _batches(self._transactions, import_row.c.line, its, 0):
+                with self._transactions.write() as connection:
+                    hold_files(connection, self._site_id)
+                    emptied = update(import_row).where(its, batch, is_theirs)
+                    connection.execute(emptied.values(EMPTIED))
+                yield
 
     # -- deliveries
 

@@ -171,5 +171,6 @@ def test_every_table_of_the_design_is_there() -> None:
     setting_up |= {"catalogue_part"}
     ways_in = ("person", "link", "session", "instance", "form", "attempt", "token")
     console = {f"console_{name}" for name in ways_in}
-    known = names | beside | work | given | setting_up | console | {"unlinked"}
+    sent = {"import_file", "import_row"}
+    known = names | beside | work | given | setting_up | console | sent | {"unlinked"}
     assert known | {"site_pause"} == set(site_fault.metadata.tables)

@@ -192,6 +192,7 @@ def test_old_ended_rows_go_and_younger_and_open_ones_stay(
         "words": 0,
         "refusals": 0,
         "runs": 1,
+        "import_rows": 0,
         "removed_sites": 0,
     }
     assert ground.prune() == {"intents": 1, "history": 2, "runs": 1}

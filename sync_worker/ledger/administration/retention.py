@@ -20,6 +20,8 @@ from sync_worker.ledger.administration.heartbeats import GONE_DAYS
 from sync_worker.ledger.administration.leaving import LeavingSites
 from sync_worker.ledger.administration.site_faults import GONE_SECONDS
 from sync_worker.ledger.console.forgetting import forget_keys
+from sync_worker.ledger.imports.statements import count_old_rows, is_old_file, wipe_rows
+from sync_worker.ledger.imports.tables import import_file
 from sync_worker.ledger.process_tables import door_count, heartbeat, site_fault
 from sync_worker.ledger.statements.clock import is_older
 from sync_worker.ledger.statements.erasure import is_refusal, shorten_refusals
@@ -41,10 +43,11 @@ NO_PAYLOAD: ColumnElement[str] = literal_column(
 class Retention:
     """How many days each kind of row is kept after its end."""
 
-    payload_days: float = 7.0  # what a webhook carried: e-mail addresses and texts may stand in it
+    # What a webhook or a file carried: e-mail addresses and texts may stand in it.
+    payload_days: float = 7.0
     inbox_days: float = 30.0  # delivery ids (duplicates are known that long) and closed intents
     history_days: float = 365.0
-    run_days: float = 90.0
+    run_days: float = 90.0  # runs, and that files were sent
     words_days: float = 30.0  # what people wrote, and refusals quote, in the history: then a hash
     removed_days: float = 30.0  # everything of a site, after its removal
 
@@ -80,6 +83,10 @@ class LedgerRetention:
             "words": lambda: self._hash_words(keep.words_days, batch),
             "refusals": lambda: self._shorten_refusals(keep.words_days, batch),
             "runs": lambda: self._delete(run, _is_older(run.c.ended_at, keep.run_days), batch),
+            "import_rows": lambda: self._wipe_imports(keep.payload_days, batch),
+            "import_files": lambda: self._delete(
+                import_file, is_old_file(keep.run_days * DAY_SECONDS), batch
+            ),
             "site_faults": lambda: self._delete(site_fault, _is_of_gone_site(), batch),
             "heartbeats": lambda: self._delete(
                 heartbeat, _is_older(heartbeat.c.seen_at, GONE_DAYS), batch
@@ -135,6 +142,11 @@ class LedgerRetention:
         with self._transactions.write() as connection:
             return shorten_refusals(connection, _is_old_refusal(days), batch)
 
+    def _wipe_imports(self, days: float, batch: int) -> int:
+        """Forget a batch of the rows of files that were sent; how many."""
+        with self._transactions.write() as connection:
+            return wipe_rows(connection, days * DAY_SECONDS, batch)
+
     def _delete_door_counts(self) -> int:
         """Delete the counts of old hours: a few hundred a day, so all at once; how many."""
         is_old = _is_older(door_count.c.hour * HOUR_SECONDS, KEPT_DAYS)
@@ -174,6 +186,8 @@ class LedgerRetention:
                 )
                 for what, (table, which) in old.items()
             }
+            old_rows = count_old_rows(connection, keep.payload_days * DAY_SECONDS)
+            counts["import_rows"] = old_rows
         return counts | {"removed_sites": self._leaving.waiting(keep.removed_days)}
 
 

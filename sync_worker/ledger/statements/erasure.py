@@ -23,6 +23,7 @@ from sync_worker.core.values import (
 )
 from sync_worker.ledger.accounts.tables import audit
 from sync_worker.ledger.console.forgetting import forget_keys, forget_keys_of
+from sync_worker.ledger.imports.statements import forget_rows_of
 from sync_worker.ledger.process_tables import listed, missing, set_aside
 from sync_worker.ledger.statements.contacts import ids_of_contact, is_erased, surviving_id
 from sync_worker.ledger.statements.inbox import (
@@ -237,6 +238,7 @@ def forget_addresses(connection: Connection, site_id: int, ids: Sequence[str]) -
     emails = addresses_of(connection, site_id, ids)
     bury_addresses(connection, site_id, emails)
     forget_keys_of(connection, site_id, emails)
+    forget_rows_of(connection, site_id, ids, emails)
     connection.execute(delete(contact_map).where(_is_address_of(site_id, ids)))
 
 

@@ -29,6 +29,15 @@ from sync_worker.ledger.administration.door_counts import DoorNews, SourceNews, 
 from sync_worker.ledger.administration.heartbeats import SqlHeartbeats
 from sync_worker.ledger.administration.site_faults import SqlSiteFaults
 from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.imports.files import SqlImportFiles
+from sync_worker.ledger.imports.values import (
+    ImportPhase,
+    ImportPlan,
+    ImportState,
+    NewRow,
+    RowEnd,
+)
+from sync_worker.ledger.imports.work import SqlImportWork
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.ledger.sweeps import SqlSweeps
@@ -77,6 +86,20 @@ def _refusals(ledger: SqlLedger, words: str) -> None:
     SqlDoorCounts(ledger.transactions).add(DoorNews({("wix", words, words): 1}, [news]))
 
 
+def _file(ledger: SqlLedger, words: str) -> None:
+    """A row is rejected in the words of a remote, and then the file cannot go on."""
+    files, work = SqlImportFiles(ledger.transactions), SqlImportWork(ledger.transactions)
+    import_id = files.begin(1, "r.csv", "ada", ImportPlan({}, {}))
+    files.add_rows(import_id, 1, [NewRow(2, "[]", "", None)])
+    files.is_there(import_id)
+    standing = [(ImportPhase.CHECK, ImportState.READY)]
+    assert files.ask(import_id, ImportPhase.LOOK, "ada", standing, is_anew=True)
+    claim = work.claim()
+    assert claim is not None
+    work.save(claim, [RowEnd(2, "rejected", "", words)], {})
+    work.fail(claim, words)
+
+
 # By the columns that they fill: what writes down words of others.
 NOTES: Mapping[tuple[str, ...], Note] = {
     ("inbox.reason",): lambda ledger, words: ledger.inbox.hold(_stored(ledger), words),
@@ -88,6 +111,7 @@ NOTES: Mapping[tuple[str, ...], Note] = {
         SiteSide(1, Side.WIX), [], words
     ),
     ("run.reason",): _run,
+    ("import_row.reason", "import_file.reason"): _file,
     ("site_fault.error",): lambda ledger, words: SqlSiteFaults(ledger.transactions).note(
         "sweep", "own-service", words, 60.0
     ),
