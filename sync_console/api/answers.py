@@ -13,6 +13,7 @@ from sync_worker.services.access.people import Person
 from sync_worker.services.accounts.document import ShownAccount
 from sync_worker.services.comparing import ComparedRun
 from sync_worker.services.held.values import HeldGroup, HeldItem
+from sync_worker.services.imports.imports import ImportFile, StoredRow
 from sync_worker.services.ratings.values import DeliveryFound, Line, RatingFound
 from sync_worker.services.sites.mapping import MapLine, WaitingThing
 from sync_worker.services.sites.policies import Asked
@@ -202,6 +203,29 @@ class RunsOfSite(Paged):
     under_way: ComparedRun | None
     why_not: str
     braked_deletes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFiles(Paged):
+    files: Sequence[ImportFile]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRows(Paged):
+    """``content`` of a row: JSON of its cells, or of its line; empty where its person was erased.
+
+    ``what`` is ``null`` while it is to do; ``place``: the column that is to blame.
+    """
+
+    rows: Sequence[StoredRow]
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRows(Paged):
+    """``text`` of all pages together is a file of the rejected rows, to be put right and sent."""
+
+    name: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

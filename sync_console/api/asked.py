@@ -22,6 +22,7 @@ YEARS = (1970, 9000)
 
 # No database keeps a NUL in a text.
 Word = Annotated[str, StringConstraints(max_length=320, pattern=r"^[^\x00]*$")]
+Name = Annotated[Word, StringConstraints(max_length=128)]
 Why = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
 Long = Annotated[str, StringConstraints(max_length=20_000, pattern=r"^[^\x00]*$")]
 SiteId = Annotated[int, Field(ge=0, le=MAX_ID)]

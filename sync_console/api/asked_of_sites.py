@@ -6,13 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from sync_console.api.asked import MAX_NUMBER, After, Because, Nothing, OfSite, Word
+from sync_console.api.asked import MAX_NUMBER, After, Because, Name, Nothing, OfSite
 from sync_worker.services.accounts.forms import MAX_VALUE
 from sync_worker.services.comparing import MAX_DELETES
 from sync_worker.services.onboarding.steps import Step
 
 Version = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
-Name = Annotated[Word, StringConstraints(max_length=128)]
 Value = Annotated[str, StringConstraints(max_length=MAX_VALUE, pattern=r"^[^\x00]*$")]
 Values = Annotated[dict[Name, Value], Field(max_length=50)]
 

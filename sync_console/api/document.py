@@ -23,6 +23,7 @@ PROBLEMS = {
     "403": "The token has not this scope here",
     "404": "There is no such thing here",
     "409": "Somebody changed it meanwhile, or it is being done; nothing was done",
+    "413": "It is larger than it may be",
     "422": "A field is not as it should be",
     "429": "Too many requests: Retry-After says when to go on",
     "503": "It does not work just now; try again",
@@ -98,10 +99,11 @@ def _operation(of: Endpoint, known: Mapping[Any, Any], defined: Mapping[str, Any
     }
     for status, words in PROBLEMS.items():
         found["responses"][status] = _content(words, PROBLEM, _ref("Problem"))
-    if of.method == "GET":
+    if of.method == "GET" or of.files:
         found["parameters"] += [
             _in_query(name, schema) for name, schema in fields.get("properties", {}).items()
         ]
+    if of.method == "GET":
         return found
     found["parameters"].append(
         {
@@ -111,9 +113,16 @@ def _operation(of: Endpoint, known: Mapping[Any, Any], defined: Mapping[str, Any
             "schema": {"type": "string", "minLength": 1, "maxLength": 255},
         }
     )
-    content = {"application/json": {"schema": asked}}
-    found["requestBody"] = {"required": bool(fields.get("required")), "content": content}
+    found["requestBody"] = _body(of, asked, is_needed=bool(fields.get("required")))
     return found
+
+
+def _body(of: Endpoint, asked: Any, *, is_needed: bool) -> Any:
+    """A JSON object, or a file."""
+    if of.files:
+        # No schema: it is bytes as they are (OpenAPI 3.1, section 4.8.14.3).
+        return {"required": True, "content": {kind: {} for kind in of.files}}
+    return {"required": is_needed, "content": {"application/json": {"schema": asked}}}
 
 
 def _resolved(schema: Mapping[str, Any], defined: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from sync_console.pages.audit import audit
 from sync_console.pages.compare import compare
 from sync_console.pages.held import held
 from sync_console.pages.held_acts import held_acts
+from sync_console.pages.imports.pages import imports
 from sync_console.pages.machines import machines
 from sync_console.pages.onboarding import onboarding
 from sync_console.pages.overview import overview
@@ -42,6 +43,7 @@ PAGES: Sequence[Blueprint] = (
     account,
     onboarding,
     compare,
+    imports,
     machines,
     users,
     audit,

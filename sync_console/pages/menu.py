@@ -12,7 +12,7 @@ from sync_console.web.words import marked as _
 from sync_worker.services.access.who import Right
 
 # Pages of a site that stand beside the others.
-OF_A_SITE = {"account": "sites", "onboarding": "sites"}
+OF_A_SITE = {"account": "sites", "imports": "sites", "onboarding": "sites"}
 
 
 @dataclass(frozen=True, slots=True)

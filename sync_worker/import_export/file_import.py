@@ -21,6 +21,7 @@ from sync_worker.import_export.row_reading import BadRow, NotForUs, RowReading
 CHUNK = 100  # rows whose people are looked up in one call
 RESUME = "what was imported stays; run the same command again to go on"
 MAX_REASON = 300  # characters
+SKIPPED = "skipped"
 T = TypeVar("T")
 Keyed = tuple[Row, RatingKey, RatingRow]
 Begin = Callable[[Sequence[tuple[RatingKey, RatingRow]]], Collection[RatingKey]]
@@ -39,17 +40,18 @@ class Waiting(Protocol):
 class Tally:
     """What became of the rows of a file.
 
-    ``writes``: of a dry run. ``tell``: hears of each row that was not rejected.
+    ``writes``: of a dry run. ``tell``: hears of each row that was not rejected what became of it,
+    and all of that if it was not skipped.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     writes: Counter[str] = field(default_factory=Counter)
-    tell: Callable[[Row, str], None] = lambda row, what: None
+    tell: Callable[[Row, str, ImportResult | None], None] = lambda row, what, result: None
 
     def add(self, row: Row, result: ImportResult) -> None:
-        self.tell(row, result.what)
+        self.tell(row, result.what, result)
         self.counts[result.what] += 1
         self.writes.update(result.writes)
         if result.differs:
@@ -58,7 +60,7 @@ class Tally:
             self.notes[result.note] += 1
 
     def skip(self, row: Row, why: str) -> None:
-        self.tell(row, f"skipped: {why}")
+        self.tell(row, f"{SKIPPED}: {why}", None)
         self.counts["skipped"] += 1
         self.skipped[why] += 1
 
@@ -109,7 +111,8 @@ class FileImport:
     ``waiting``: makes calls again that are refused for now, with waits of ``pauses``. ``tally``:
     what has become of the rows; ``resume``: what to do after it had to stop. ``begin``: does for
     the rows of a chunk together what can be done together, and returns the keys of those that came
-    too late for that: they go with the next chunk, once.
+    too late for that: they go with the next chunk, once. ``first_lines``: where each rating of a
+    person stood first, by thing, contact and attribute.
     """
 
     site: Site
@@ -121,7 +124,7 @@ class FileImport:
     tally: Tally = field(default_factory=Tally)
     resume: str = RESUME
     begin: Begin = lambda rows: ()
-    _first_lines: dict[tuple[int, str, str], int] = field(default_factory=dict)
+    first_lines: dict[tuple[int, str, str], int] = field(default_factory=dict)
 
     def run(
         self,
@@ -158,17 +161,29 @@ class FileImport:
 
     def _import_rows(self, rows: Sequence[Keyed], pool: ThreadPoolExecutor) -> None:
         work = [(row, pool.submit(self._import, key, rating)) for row, key, rating in rows]
+        stopped: Misconfigured | None = None
         for row, done in work:
             try:
                 self.tally.add(row, done.result())
             except Refused as refused:
                 self._reject(row, refused.column, refused.reason)
             except SyncError as error:
-                raise Misconfigured(
-                    f"stopped at line {row.line}: {error}; {self.resume}"
-                ) from error
+                # Those that are in hand come to their end, and are told of; none waits any more.
+                self.pauses.stop()
+                stopped = stopped or self._stopped_at(row, error)
+            except KeyboardInterrupt:
+                # A row that has waited: it is left.
+                if stopped is None:
+                    raise
             except Exception as error:
                 self._reject_unforeseen(row, error)
+        if stopped is not None:
+            raise stopped
+
+    def _stopped_at(self, row: Row, error: SyncError) -> Misconfigured:
+        stopped = Misconfigured(f"stopped at line {row.line}: {error}; {self.resume}")
+        stopped.__cause__ = error
+        return stopped
 
     @property
     def counts(self) -> dict[str, int]:
@@ -245,7 +260,7 @@ class FileImport:
             return None
         for name in rating.values:
             place = (key.entity_id, key.contact_id, name)
-            earlier = self._first_lines.setdefault(place, row.line)
+            earlier = self.first_lines.setdefault(place, row.line)
             if earlier != row.line:
                 reason = f"the same person has rated the same thing on line {earlier}"
                 self._reject(row, columns.email, reason)

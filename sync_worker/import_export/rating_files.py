@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -43,18 +44,12 @@ class RatingFile:
         self._opened.__exit__()
 
     @property
-    def header(self) -> Sequence[str]:
-        """Names of the columns; none of JSONL."""
-        return self._csv.header
-
-    @property
-    def delimiter(self) -> str:
-        return self._csv.delimiter
-
-    @property
-    def encoding(self) -> str:
-        """In which a spreadsheet opens what is written beside the file."""
-        return "utf-8-sig" if self._csv.has_mark else "utf-8"
+    def shape(self) -> Shape:
+        """How its rows are written again."""
+        if self.is_jsonl:
+            return Shape(is_jsonl=True)
+        of = self._csv
+        return Shape(False, tuple(of.header), of.delimiter, of.has_mark)
 
     def places(self, form: FileFormat, named: Collection[str]) -> Mapping[str, int] | None:
         """Which cell of a row each column of a format is; ``None`` for JSONL.
@@ -92,6 +87,57 @@ class RatingFile:
         return self._opened.rows()
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How rows of a file are written again, in its own form, with marks of why.
+
+    ``header`` and ``delimiter``: of CSV; ``has_mark``: it begins with a byte order mark.
+    """
+
+    is_jsonl: bool
+    header: tuple[str, ...] = ()
+    delimiter: str = ","
+    has_mark: bool = False
+
+    @property
+    def ending(self) -> str:
+        """Of a file's name."""
+        return "jsonl" if self.is_jsonl else "csv"
+
+    @property
+    def encoding(self) -> str:
+        """In which a spreadsheet opens what is written beside the file."""
+        return "utf-8-sig" if self.has_mark else "utf-8"
+
+    @property
+    def head(self) -> str:
+        """The first line of CSV; JSONL has none."""
+        return "" if self.is_jsonl else self._line([*MARKS, *self._kept(self.header)])
+
+    def line(self, row: Row, column: str, reason: str) -> str:
+        """A row, with its line, the column to blame, and why it was rejected."""
+        marks = (str(row.line), column, reason)
+        if self.is_jsonl:
+            return _marked_object(row, dict(zip(MARKS, marks, strict=True)))
+        return self._line([*marks, *self._kept(row.cells)])
+
+    def _kept(self, cells: Sequence[str]) -> Sequence[str]:
+        """Without the marks of an earlier import."""
+        is_marked = self.header[: len(MARKS)] == MARKS
+        return cells[len(MARKS) :] if is_marked else cells
+
+    def _line(self, cells: Sequence[str]) -> str:
+        return csv_line(cells, self.delimiter)
+
+
+def _marked_object(row: Row, marks: Mapping[str, str]) -> str:
+    kept = row.document
+    # No object, or one of which a part was left out: the line as it stands.
+    if not isinstance(kept, dict) or TOO_DEEP in exact_json.dumps(kept):
+        kept = {"rejected_text": row.text}
+    return as_received(exact_json.dumps({**kept, **marks})) + "\n"
+
+
 class RejectedFile:
     """The rejected rows of an import, beside its file.
 
@@ -106,21 +152,16 @@ class RejectedFile:
 
     def add(self, row: Row, column: str, reason: str) -> None:
         if self._file is None:
-            self._begin()
+            self._file = self._begun()
         self.count += 1
-        marks = (str(row.line), column, reason)
-        if self._source.is_jsonl:
-            self._write_object(row, dict(zip(MARKS, marks, strict=True)))
-        else:
-            self._write_cells([*marks, *self._kept(row.cells)])
+        self._file.write(self._source.shape.line(row, column, reason))
 
-    def _begin(self) -> None:
+    def _begun(self) -> TextIO:
         """Raises Misconfigured where the file cannot be written."""
-        suffix = "jsonl" if self._source.is_jsonl else "csv"
+        shape = self._source.shape
         try:
-            self.path = _free_path(self._source.path, suffix)
-            encoding = self._source.encoding
-            self._file = self.path.open("x", newline="", encoding=encoding)
+            self.path = _free_path(self._source.path, shape.ending)
+            file = self.path.open("x", newline="", encoding=shape.encoding)
             # What people wrote is for no more eyes than in the file that it comes from.
             if self._source.path.is_file():
                 self.path.chmod(self._source.path.stat().st_mode & 0o666)
@@ -130,25 +171,8 @@ class RejectedFile:
                 f" ({error.strerror}); put the file where you may write, and run the same command"
                 " again"
             ) from None
-        if not self._source.is_jsonl:
-            self._write_cells([*MARKS, *self._kept(self._source.header)])
-
-    def _kept(self, cells: Sequence[str]) -> Sequence[str]:
-        """Without the marks of an earlier import."""
-        is_marked = tuple(self._source.header[: len(MARKS)]) == MARKS
-        return cells[len(MARKS) :] if is_marked else cells
-
-    def _write_cells(self, cells: Sequence[str]) -> None:
-        assert self._file is not None  # noqa: S101 - opened by add
-        self._file.write(csv_line(cells, self._source.delimiter))
-
-    def _write_object(self, row: Row, marks: Mapping[str, str]) -> None:
-        assert self._file is not None  # noqa: S101 - opened by add
-        kept = row.document
-        # No object, or one of which a part was left out: the line as it stands.
-        if not isinstance(kept, dict) or TOO_DEEP in exact_json.dumps(kept):
-            kept = {"rejected_text": row.text}
-        self._file.write(as_received(exact_json.dumps({**kept, **marks})) + "\n")
+        file.write(shape.head)
+        return file
 
     def close(self) -> None:
         if self._file is not None:

@@ -77,7 +77,7 @@ class Comparing:
         who.check(Right.LOOK, site_id)
         page = self._compared.of_site(site_id, before)
         under_way = next((one for one in page.runs if one.is_open), None)
-        why_not, last = _why_not(self._site(site_id)), self._compared.last_whole(site_id)
+        why_not, last = why_not_compared(self._site(site_id)), self._compared.last_whole(site_id)
         return Compared(page, last, under_way, why_not, self._braked(site_id))
 
     def dry_run(self, who: Who, site_id: int) -> str:
@@ -148,11 +148,11 @@ class Comparing:
 
 
 def _refuse_at_rest(site: Site) -> None:
-    if why := _why_not(site):
+    if why := why_not_compared(site):
         raise Misconfigured(why)
 
 
-def _why_not(site: Site) -> str:
+def why_not_compared(site: Site) -> str:
     """Why a site cannot be compared now; empty: it can."""
     if not site.external_source:
         return said("The site has no account yet, so there is nothing to compare with.")

@@ -9,11 +9,13 @@ from functools import cached_property, lru_cache, partial
 
 from sync_worker.config import Settings, environment, load_settings
 from sync_worker.core.ports.doorbell import Bell
+from sync_worker.core.values import Site
 from sync_worker.intake.intake import Intake
 from sync_worker.ledger.accounts.store import SqlAccountStore
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.administration.retention import LedgerRetention
 from sync_worker.ledger.deciding.decisions import SqlDecisions
+from sync_worker.ledger.imports.work import SqlImportWork
 from sync_worker.ledger.ratings.rating_search import RatingSearch
 from sync_worker.ledger.ratings.rating_story import RatingStories
 from sync_worker.ledger.site_cache import SiteCache
@@ -22,12 +24,14 @@ from sync_worker.ledger.transactions import Transactions
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.services.accounts.accounts import Accounts
 from sync_worker.services.deciding.decisions import Decisions
+from sync_worker.services.imports.slices import ImportSlices
 from sync_worker.services.ratings.rating import Ratings
 from sync_worker.services.ratings.search import Search
 from sync_worker.wiring.accounts.opening import account_book
 from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.databases import Databases
 from sync_worker.wiring.held import HeldParts
+from sync_worker.wiring.imports import ImportSides
 from sync_worker.wiring.redis_parts import RedisParts
 from sync_worker.wiring.remotes import Remotes
 from sync_worker.wiring.secret_keys import sealer
@@ -118,6 +122,26 @@ class Wiring:
             self.sites,
             self.settings.delivery_cpu_seconds,
         )
+
+    @property
+    def import_sides(self) -> ImportSides:
+        """What takes ratings of a file in, for a command and for a worker."""
+        return ImportSides(
+            lambda: self.ledger,
+            lambda: self.intake(NoBell()),
+            self.remotes.connect_patiently,
+            lambda: self.sweeps.runs.peek,
+        )
+
+    def import_slices(self) -> ImportSlices | None:
+        """What goes on with files that people have sent; ``None``: none waits. Raises Transient."""
+        work = SqlImportWork(self.admin.transactions)
+        if not work.are_due():
+            return None
+        return ImportSlices(work, self._site_of, self.import_sides, time.monotonic)
+
+    def _site_of(self, site_id: int) -> Site:
+        return self.admin.sites.find(str(site_id))
 
     @cached_property
     def held_parts(self) -> HeldParts:

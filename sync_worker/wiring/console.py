@@ -19,6 +19,7 @@ from sync_worker.ledger.accounts.store import SqlAccountStore
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.administration.door_counts import UNKNOWN_SOURCE
 from sync_worker.ledger.deciding.decisions import SqlDecisions
+from sync_worker.ledger.imports.files import SqlImportFiles
 from sync_worker.ledger.ratings.activity_lines import ActivityLines
 from sync_worker.ledger.ratings.rating_search import RatingSearch
 from sync_worker.ledger.ratings.rating_story import RatingStories
@@ -35,6 +36,7 @@ from sync_worker.services.accounts.desk import AccountDesk
 from sync_worker.services.comparing import Comparing
 from sync_worker.services.deciding.decisions import Decisions
 from sync_worker.services.evidence import Bounds, Evidence
+from sync_worker.services.imports.imports import Imports
 from sync_worker.services.machines import MachineRoom, MachineSources
 from sync_worker.services.onboarding.guide import FOR_WORKERS, Guide
 from sync_worker.services.onboarding.onboarding import Onboarding
@@ -182,6 +184,11 @@ class ConsoleParts:
     def comparing(self) -> Comparing:
         sweeps = SqlSweeps(self.transactions, SiteCache())
         return Comparing(self.admin, sweeps, self.asking)
+
+    @cached_property
+    def imports(self) -> Imports:
+        """Files of ratings that people send."""
+        return Imports(self.admin, SqlImportFiles(self.transactions), self.asking)
 
     @cached_property
     def maps(self) -> Maps:

@@ -27,11 +27,15 @@ from sync_worker.import_export.head_starts import begin_together
 from sync_worker.import_export.importing import Importer, RatingRow
 from sync_worker.import_export.rating_files import RatingFile, RejectedFile
 from sync_worker.import_export.row_reading import reading_of
+from sync_worker.ledger.imports.files import SqlImportFiles
 from sync_worker.manifest.default_field import default_field
 from sync_worker.reconcile.pace import Pace
 from sync_worker.remotes.gathering import results_together
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.runtime.waiting import patiently
+from sync_worker.services.access.who import Role, Who
+from sync_worker.services.imports.choosing import Choice
+from sync_worker.services.imports.imports import Imports
 from sync_worker.wiring import Wiring
 from sync_worker.wiring.sweeps import NoBell
 
@@ -107,6 +111,11 @@ class Bench:
             work.run(source.rows(), 8, lambda rows, counts: None)
             rejected.close()
         return work.counts
+
+    def import_files(self) -> None:
+        """As workers go on with what was sent."""
+        while (slices := self.wiring.import_slices()) is not None:
+            slices.work_on(45.0)
 
     def calls(self) -> dict[str, int]:
         """Of reviews."""
@@ -186,12 +195,46 @@ def test_file_of_many_reviews_takes_few_calls_to_wix(
     """
     bench.add_people(reviews)
     bench.box.wix.calls.clear()
-    path = tmp_path / "reviews.csv"
+    path = written_file(tmp_path, reviews)
+    assert bench.import_file(path) == {"created": reviews}
+    calls = Counter(bench.box.wix.calls)
+    del calls["POST /oauth2/token"]
+    assert sum(calls.values()) <= most_calls, calls
+    assert bench.stars() == stars_of(reviews)
+    assert (bench.outside(), bench.open_intents()) == (reviews, 0)
+
+
+def written_file(folder: Path, reviews: int) -> Path:
+    path = folder / "reviews.csv"
     with path.open("w", encoding="utf-8") as file:
         file.write("product,who,stars,headline,text\n")
         for number in range(reviews):
             file.write(f"mug,person{number}@example.com,{1 + number % 5},Number {number},Fine\n")
-    assert bench.import_file(path) == {"created": reviews}
+    return path
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("reviews", "most_calls"),
+    [(300, 4), pytest.param(10_000, 120, marks=[pytest.mark.long, pytest.mark.timeout(2400)])],
+)
+def test_workers_import_a_sent_file_in_as_few_calls(
+    bench: Bench, tmp_path: Path, reviews: int, most_calls: int
+) -> None:
+    """In slices of 45 seconds; each may end with a call that is not full."""
+    bench.add_people(reviews)
+    who, files = Who("grace", Role.ADMIN), SqlImportFiles(bench.wiring.admin.transactions)
+    imports = Imports(bench.wiring.admin, files, bench)
+    columns = {"entity": "product", "email": "who", "overall": "stars"}
+    columns |= {"title": "headline", "body": "text"}
+    choice = Choice(None, columns, ("1", "5", "1"), entity_of="wix")
+    sent = imports.send(who, bench.site.id, written_file(tmp_path, reviews), choice)
+    imports.look(who, bench.site.id, sent.id)
+    bench.import_files()
+    imports.run(who, bench.site.id, sent.id, reviews)
+    bench.box.wix.calls.clear()
+    bench.import_files()
+    assert imports.one(who, bench.site.id, sent.id).file.counts == {"created": reviews}
     calls = Counter(bench.box.wix.calls)
     del calls["POST /oauth2/token"]
     assert sum(calls.values()) <= most_calls, calls

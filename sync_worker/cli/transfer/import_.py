@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +12,15 @@ import click
 from sync_worker.cli.options import FILE, JSON, SITE, actor, the_site
 from sync_worker.cli.output import advance, print_json, progress
 from sync_worker.cli.transfer.import_dry_run import play_import, print_others
-from sync_worker.core.ports.remote import Connection
 from sync_worker.core.values import Side, Site, WixKind
-from sync_worker.import_export.file_format import FileFormat, format_of, load_format, renamed
-from sync_worker.import_export.file_import import FileImport, Pauses, Tally
-from sync_worker.import_export.head_starts import begin_together
-from sync_worker.import_export.importing import Importer
+from sync_worker.import_export.file_format import renamed
+from sync_worker.import_export.file_import import RESUME, FileImport, Pauses, Tally
 from sync_worker.import_export.rating_files import RatingFile, RejectedFile
 from sync_worker.import_export.row_reading import RowReading, reading_of
 from sync_worker.ledger.administration.imports import ImportRuns
-from sync_worker.runtime.waiting import patiently
+from sync_worker.services.imports.choosing import Choice, lacks_state
+from sync_worker.services.imports.running import FileRuns
 from sync_worker.wiring import wiring
-from sync_worker.wiring.sweeps import NoBell
 
 
 def _columns(pairs: Sequence[str]) -> dict[str, str]:
@@ -96,23 +91,19 @@ def import_ratings(
     Example: ratings-sync import reviews.csv --preset judgeme --dry-run
     """
     site = the_site(site_name)
-    columns = renamed(_columns(pairs))
-    chosen = _format(preset, columns, scale, mapping, entity_of, published)
+    choice = _choice(preset, _columns(pairs), scale, mapping, entity_of, published)
+    form = choice.format()
     with RatingFile(file) as source:
-        # A word for published needs its column, as a column that an option names.
-        named = {*columns, "state"} if published else set(columns)
-        reading = reading_of(chosen, source.places(chosen, named), site)
+        reading = reading_of(form, choice.places_in(source, form), site)
         for notice in _notices(reading, site):
             click.echo(notice, err=True)
         if dry_run:
-            report = play_import(site, source, reading, _connect, threads)
+            report = play_import(site, source, reading, threads)
             report.show(as_json=as_json)
             raise SystemExit(1 if report.rejected.count else 0)
         rejected = RejectedFile(source)
-        pauses = Pauses()
-        importer = _importer(site, pauses)
-        work = FileImport(site, importer, reading, rejected, patiently, pauses)
-        work.begin = partial(begin_together, importer)
+        runs = FileRuns(wiring().import_sides, site, reading, rejected, Tally(), Pauses())
+        work = runs.real(actor(), RESUME)
         try:
             _run(work, source, threads)
         finally:
@@ -124,39 +115,25 @@ def import_ratings(
 
 def _notices(reading: RowReading, site: Site) -> Iterator[str]:
     """What a person should know of a file before its rows."""
-    if reading.lacks_state:
-        column = reading.format.columns.state
-        yield f"there is no column {column!r}: every row counts as published"
+    if words := lacks_state(reading):
+        yield words
     if reading.has_words and site.wix_api is WixKind.RATINGS:
         yield "the site's Wix side is Ratings: the words of the file stay out"
 
 
-def _format(
+def _choice(
     preset: str | None,
     columns: Mapping[str, str],
     scale: str | None,
     mapping: Any,
     entity_of: str | None,
     published: Sequence[str],
-) -> FileFormat:
+) -> Choice:
+    """The options as one value. Raises Misconfigured."""
     parts = tuple(scale.split(":")) if scale is not None else None
     if parts is not None and len(parts) != 3:
         raise click.UsageError("--scale takes MIN:MAX:STEP, such as 1:5:1")
-    base = load_format(preset) if preset is not None else {}
-    return format_of(
-        base, columns, scale=parts, mapping=mapping, entity_of=entity_of, published=published
-    )
-
-
-def _connect(site: Site, pauses: Pauses) -> Connection:
-    """As patient as a person who waits for a whole file, not as a webhook."""
-    return wiring().remotes.connect_patiently(site, pauses.wait)
-
-
-def _importer(site: Site, pauses: Pauses) -> Importer:
-    connection = _connect(site, pauses)
-    intake = replace(wiring().intake(NoBell()), connect=lambda site: connection)
-    return Importer(intake.engine, connection, site, actor())
+    return Choice(preset, renamed(columns), parts, mapping, entity_of, published)
 
 
 def _run(work: FileImport, source: RatingFile, threads: int) -> None:

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from sync_worker.cli.output import advance, print_json, print_problems, progress
-from sync_worker.core.ports.remote import Connection
 from sync_worker.core.values import Site
 from sync_worker.files.rows import Row
 from sync_worker.import_export.dry_run import DryRunImporter, RejectedRows
-from sync_worker.import_export.file_import import FileImport, Pauses, Tally
+from sync_worker.import_export.file_import import Pauses, Tally
+from sync_worker.import_export.importing import ImportResult
 from sync_worker.import_export.rating_files import RatingFile
 from sync_worker.import_export.row_reading import RowReading
-from sync_worker.runtime.waiting import patiently
+from sync_worker.services.imports.running import FileRuns
 from sync_worker.wiring import wiring
-from sync_worker.wiring.sweeps import Monotonic
 
 AGAIN = "nothing was written; run the same command again"
-Connect = Callable[[Site, Pauses], Connection]
 
 
-def play_import(
-    site: Site, source: RatingFile, reading: RowReading, connect: Connect, threads: int
-) -> DryRunReport:
+def play_import(site: Site, source: RatingFile, reading: RowReading, threads: int) -> DryRunReport:
     """Play every row, and change nothing on any side or in the ledger."""
-    pauses = Pauses()
-    importer = DryRunImporter(
-        wiring().ledger, connect(site, pauses), site, Monotonic(), wiring().sweeps.runs.peek
-    )
-    report = DryRunReport(importer, source.path)
-    work = FileImport(
-        site, importer, reading, report.rejected, patiently, pauses, report.tally, AGAIN
-    )
+    report = DryRunReport(source.path)
+    runs = FileRuns(wiring().import_sides, site, reading, report.rejected, report.tally, Pauses())
+    work, report.importer = runs.played(AGAIN)
     with progress("played", source.count()) as bar:
         work.run(source.rows(), threads, lambda rows, counts: advance(bar, rows))
     return report
@@ -43,13 +33,14 @@ def play_import(
 class DryRunReport:
     """What was foreseen for each row, in numbers and row by row."""
 
-    def __init__(self, importer: DryRunImporter, file: Path) -> None:
-        self._importer = importer
+    importer: DryRunImporter  # once the file is played
+
+    def __init__(self, file: Path) -> None:
         self.rejected = RejectedRows(str(file))
         self.rows: list[dict[str, object]] = []
         self.tally = Tally(tell=self._tell)
 
-    def _tell(self, row: Row, what: str) -> None:
+    def _tell(self, row: Row, what: str, result: ImportResult | None) -> None:
         self.rows.append({"line": row.line, "what": what})
 
     def show(self, *, as_json: bool) -> None:
@@ -62,10 +53,10 @@ class DryRunReport:
         for write, count in sorted(self.tally.writes.items()):
             if write != "create on wix":
                 click.echo(f"{count} would follow from that: {write}")
-        if self._importer.new_contacts:
-            click.echo(f"{self._importer.new_contacts} people would become contacts of the site")
-        if self._importer.planned:
-            click.echo(f"{len(self._importer.planned)} things would be mapped (same_id)")
+        if self.importer.new_contacts:
+            click.echo(f"{self.importer.new_contacts} people would become contacts of the site")
+        if self.importer.planned:
+            click.echo(f"{len(self.importer.planned)} things would be mapped (same_id)")
         print_others(self.tally)
         print_problems(self.rejected.lines)
         if self.rejected.count:
@@ -80,8 +71,8 @@ class DryRunReport:
                 **{name: self.tally.counts[name] for name in names},
                 "rejected": self.rejected.count,
                 "writes": self.tally.writes,
-                "new_contacts": self._importer.new_contacts,
-                "new_entities": len(self._importer.planned),
+                "new_contacts": self.importer.new_contacts,
+                "new_entities": len(self.importer.planned),
                 "skipped_why": self.tally.skipped,
                 "rows": sorted(rows, key=lambda row: int(str(row["line"]))),
             }

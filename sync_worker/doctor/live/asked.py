@@ -1,4 +1,4 @@
-"""Live looks that somebody asks the workers for: the same as the commands', kept in the ledger."""
+"""What somebody asks the workers for: live looks, as the commands do them, and imports of files."""
 
 from __future__ import annotations
 
@@ -6,18 +6,26 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 import structlog
-from celery import Celery
+from celery import Celery, Task
+from kombu.exceptions import OperationalError
 
 from sync_worker.core.errors import SyncError
 from sync_worker.core.values import AccountState
 from sync_worker.doctor.live.accounts import account_checks
 from sync_worker.doctor.live.dry_run import dry_run
 from sync_worker.doctor.live.site_steps import onboarding_of
-from sync_worker.runtime.celery.asking import LOOK_AT_SITE, ONBOARD_SITE, PROBE_ACCOUNT
+from sync_worker.runtime.celery.asking import (
+    IMPORT_FILES,
+    LOOK_AT_SITE,
+    ONBOARD_SITE,
+    PROBE_ACCOUNT,
+)
 from sync_worker.runtime.celery.dashboard import Postponed, Tick
 from sync_worker.services.accounts.standing import their_sites
 from sync_worker.services.onboarding.steps import Step
 from sync_worker.wiring import Wiring, wiring
+
+IMPORT_SECONDS = 45.0  # with a chunk of rows in hand still short for a task
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +35,7 @@ def add_tasks(app: Celery) -> None:
     app.task(probe_account, name=PROBE_ACCOUNT, base=Tick)
     app.task(onboard_site, name=ONBOARD_SITE, base=Tick)
     app.task(look_at_site, name=LOOK_AT_SITE, base=Tick)
+    app.task(import_files, name=IMPORT_FILES, base=Tick, bind=True)
 
 
 def probe_account(public_id: str, actor: str) -> str:
@@ -83,3 +92,26 @@ def looked_at(parts: Wiring, site_id: int) -> str:
     """What a run would do, in words. Raises SyncError."""
     site = parts.admin.sites.find(str(site_id))
     return f"site {site_id}: {dry_run(parts, site).words}"
+
+
+def import_files(task: Task) -> str:
+    """Go on with a file of ratings that somebody has sent, for less than a minute."""
+    try:
+        slices = wiring().import_slices()
+        if slices is None:
+            return ""
+        done = slices.work_on(IMPORT_SECONDS)
+    except SyncError as error:
+        log.warning("import_postponed", error=type(error).__name__)
+        return Postponed(error.message)
+    if done.is_left:
+        _ring_again(task)
+    return done.told
+
+
+def _ring_again(task: Task) -> None:
+    """The next slice begins at once; beat's tick is the repeat."""
+    try:
+        task.apply_async(expires=60.0)
+    except OperationalError as error:
+        log.warning("doorbell_failed", error=type(error).__name__)

@@ -18,6 +18,7 @@ QUEUE = "maint"
 PROBE_ACCOUNT = "sync_worker.tasks.probe_account"
 ONBOARD_SITE = "sync_worker.tasks.onboard_site"
 LOOK_AT_SITE = "sync_worker.tasks.look_at_site"
+IMPORT_FILES = "sync_worker.tasks.import_files"
 EXPIRES_SECONDS = 600.0  # whoever asked has gone by then, or asked again
 
 
@@ -38,6 +39,10 @@ class WorkersAsked:
     def dry_run(self, site_id: int, actor: str) -> None:
         """Compare both sides of a site whole, and write nothing."""
         self._ask(LOOK_AT_SITE, site_id, actor)
+
+    def import_files(self) -> None:
+        """Go on with the files of ratings that wait."""
+        self._ask(IMPORT_FILES)
 
     def _ask(self, task: str, *args: object) -> None:
         try:

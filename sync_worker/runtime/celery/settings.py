@@ -51,6 +51,7 @@ task_routes = {
         "probe_account",
         "onboard_site",
         "look_at_site",
+        "import_files",
         "resume_sites",
     )
 }
@@ -100,6 +101,11 @@ beat_schedule = {
         "task": "sync_worker.tasks.resume_sites",
         "schedule": 15.0,
         "options": {"queue": "maint", "expires": 15.0},
+    },
+    "import_files": {  # asks the ledger whether a file that somebody has sent is to go on
+        "task": "sync_worker.tasks.import_files",
+        "schedule": 10.0,
+        "options": {"queue": "maint", "expires": 10.0},
     },
     "look_for_products": {  # asks the ledger whether something that is not mapped has come
         "task": "sync_worker.tasks.look_for_products",

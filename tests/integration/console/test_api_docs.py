@@ -16,6 +16,8 @@ from tests.integration.console.programs import api_rules, program
 
 PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
 
+FILE = "rating,reviewer_email,product_id\n5,ada@example.com,P1\n"
+
 
 def test_each_example_answers(ground: Ground) -> None:
     HeldShop(ground.admin).hold("unknown_contact")
@@ -30,6 +32,8 @@ def test_each_example_answers(ground: Ground) -> None:
         if "--json" in words:
             body = json.loads(words[words.index("--json") + 1])
             answer = asker.open(path, "POST", json=body, headers=headers)
+        elif "--data-binary" in words:
+            answer = asker.open(path, "POST", data=FILE, headers=headers)
         else:
             answer = asker.open(path, headers=headers)
         assert answer.status_code == 200, (line, answer.text)

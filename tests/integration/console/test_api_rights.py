@@ -109,6 +109,7 @@ _OF_SITES: list[dict[str, object]] = [
     {"step": "probe"},
     {"step": "probe", "why": "w"},
     {"count": 0},
+    {"count": 1, "why": "w"},
 ]
 
 

@@ -18,7 +18,7 @@ from tests.integration.console.ground import Browser, Ground
 
 PAGES = ["/", "/held", "/waiting", "/ratings", "/ratings?q=nobody", "/activity", "/sites"]
 PAGES += ["/compare", "/machines", "/users", "/audit", "/held/unknown_entity", "/nowhere"]
-OF_A_SITE = ("", "/maps", "/policies", "/account", "/compare", "/onboarding")
+OF_A_SITE = ("", "/maps", "/policies", "/account", "/compare", "/imports", "/onboarding")
 GERMAN = {"Accept-Language": "de-DE,de;q=0.9,en;q=0.5"}
 
 

@@ -12,6 +12,8 @@ from sync_worker.core.record_codec import record_as_json
 from sync_worker.core.values import EntityRef, Record, Side
 from sync_worker.ledger.accounts.audit import SqlAudit
 from sync_worker.ledger.administration.imports import ImportRuns
+from sync_worker.ledger.imports.files import SqlImportFiles
+from sync_worker.ledger.imports.values import ImportPlan, NewRow, RowEnd
 from sync_worker.ledger.tables import contact_map, history, link, link_value
 from sync_worker.services.access.who import COMMAND, Role
 from tests.integration.console.ground import Ground
@@ -54,6 +56,7 @@ def two_sites(ground: Ground) -> TwoSites:
     ground.parts.access.people.invite(COMMAND, MARK, Role.SUPPORT)
     ids = {
         "run_id": ImportRuns(ground.admin.engine).begin(2),
+        "import_id": _sent(ground),
         "site_id": 2,
         "link_id": link_id,
         "history_id": history_id,
@@ -67,6 +70,17 @@ def two_sites(ground: Ground) -> TwoSites:
         "key": "0" * 16,
     }
     return TwoSites(1, ids)
+
+
+def _sent(ground: Ground) -> int:
+    """The id of a file of ratings that somebody has sent for the other site."""
+    files = SqlImportFiles(ground.parts.transactions)
+    form: dict[str, object] = {"format": {}, "places": None}
+    shape = {"is_jsonl": False, "header": ["a"], "delimiter": ",", "has_mark": False}
+    import_id = files.begin(2, f"{MARK}.csv", MARK, ImportPlan(form, shape))
+    end = RowEnd(2, "rejected", MARK, f"words of {MARK}")
+    files.add_rows(import_id, 2, [NewRow(2, f'["{MARK}"]', "", f"{MARK}@example.com", end)])
+    return files.is_there(import_id).id
 
 
 def _linked(ground: Ground) -> tuple[int, int]:

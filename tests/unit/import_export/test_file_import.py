@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,7 +51,11 @@ class WordImports:
 
 
 def run(
-    path: Path, imports: WordImports, lines: Sequence[str], begin: Begin = lambda rows: ()
+    path: Path,
+    imports: WordImports,
+    lines: Sequence[str],
+    begin: Begin = lambda rows: (),
+    tell: Callable[[str], None] = lambda what: None,
 ) -> tuple[FileImport, str]:
     path.write_text("\n".join(["thing,email,stars", *lines]) + "\n")
     with RatingFile(path) as source:
@@ -61,6 +65,7 @@ def run(
             a_site(), imports, reading, rejected, lambda call, sleep: call(), Pauses()
         )
         work.begin = begin
+        work.tally.tell = lambda row, what, result: tell(what)
         try:
             work.run(source.rows(), 2, lambda rows, counts: None)
         finally:
@@ -129,3 +134,22 @@ def test_rows_that_all_come_late_are_each_imported_once(tmp_path: Path) -> None:
     work, _ = run(tmp_path / "r.csv", imports, lines, leaves.begin)
     assert work.counts == {"created": 2 * CHUNK}
     assert sorted(imports.taken) == sorted(names)
+
+
+def test_what_is_in_hand_as_a_run_stops_is_told_of(tmp_path: Path) -> None:
+    """Rows behind the one that stops it may be on Wix by then: they are counted, too."""
+    imports, told = Stops(1), list[str]()
+    lines = ["a,one@x.example,5", "stop,two@x.example,5", "a,three@x.example,5"]
+    with pytest.raises(Misconfigured, match="stopped at line 3: nobody is let in"):
+        run(tmp_path / "r.csv", imports, lines, tell=told.append)
+    assert sorted(imports.taken) == ["one@x.example/a", "three@x.example/a"]
+    assert told == ["created", "created"]
+
+
+class Stops(WordImports):
+    """One thing is refused for all."""
+
+    def import_rating(self, key: RatingKey, rating: RatingRow) -> ImportResult:
+        if key.contact_id.endswith("/stop"):
+            raise Permanent("nobody is let in", reason="unauthorized")
+        return super().import_rating(key, rating)

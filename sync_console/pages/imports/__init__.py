@@ -1,0 +1,1 @@
+"""Files of ratings in the browser: sent, looked at, said yes to, imported, and their result."""

@@ -1,0 +1,1 @@
+"""Files of ratings into Wix: by a command at once, or sent to the console and run by workers."""
