@@ -106,10 +106,10 @@ def plan_link(view: View) -> LinkPlan:
                 if refusal is None:
                     return LinkPlan(actions, write)
                 # The remote does not offer it: plan the other slots without it.
-                _keep_back(actions, slot, names, refusal)
+                _leave_at_source(actions, slot, names, refusal)
             case Hold() as hold:
                 # The record cannot be what the actions ask.
-                _keep_back(actions, slot, names, hold)
+                _leave_at_source(actions, slot, names, hold)
             case None:
                 # The actions ask nothing of this record.
                 pass
@@ -200,7 +200,7 @@ def refusal_of(view: View, write: SlotWrite) -> Hold | Ignore | None:
     return Hold(UNSUPPORTED)
 
 
-def _keep_back(
+def _leave_at_source(
     actions: dict[str, Action], target: Slot, names: Collection[str], instead: Hold | Ignore
 ) -> None:
     """What the target cannot carry stays with its source.
