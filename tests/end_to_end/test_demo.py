@@ -27,13 +27,14 @@ PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 COMMAND = str(Path(sys.executable).parent / "ratings-sync")
 
 
+@pytest.mark.timeout(300)
 def test_demo_tells_its_story_and_leaves_nothing_behind(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
     (tmp_path / ".env").write_text("DATABASE_URL=postgresql://nobody@127.0.0.1:1/production\n")
     mark = {"HOME": environ.get("HOME", "/"), "PATH": environ["PATH"], "TMPDIR": str(tmp_path)}
     done = subprocess.run(
-        [COMMAND, "demo"], env=mark, cwd=tmp_path, capture_output=True, text=True, timeout=110
+        [COMMAND, "demo"], env=mark, cwd=tmp_path, capture_output=True, text=True, timeout=230
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Verdict: good" in done.stdout
@@ -67,13 +68,14 @@ def _processes() -> list[str]:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(300)
 def test_demo_replays_a_file_and_prints_the_rate(tmp_path: Path, environ: dict[str, str]) -> None:
     file = tmp_path / "ratings.csv"
     rows = [f"{one.person},{one.item},{one.stars},0" for one in generated_ratings(60, seed=3)]
     file.write_text("\n".join(["userId,movieId,rating,timestamp", *rows]) + "\n")
     command = [COMMAND, "demo", "--once", "--replay", str(file), "--limit", "50"]
     done = subprocess.run(
-        command, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=110
+        command, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=230
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "both sides are equal (50 and 50 of 50)" in done.stdout

@@ -139,7 +139,8 @@ def test_search_that_lags_is_measured(stack: ExitStack, tmp_path: Path) -> None:
     assert ground.box.platform is not None
     ground.box.platform.faults.set("find_lags", chance=1.0)
     lag = by_name(list(ground.suite(wait_seconds=6.0).write()))["the search shows a new record"]
-    assert float(lag.split()[1]) >= 1.5, lag
+    # Two seconds from the create; how long its answer took is none of the search's.
+    assert float(lag.split()[1]) >= 0.5, lag
 
 
 def test_system_that_rounds_differs_from_what_is_declared(stack: ExitStack, tmp_path: Path) -> None:
