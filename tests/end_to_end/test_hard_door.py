@@ -299,9 +299,12 @@ def test_413_says_whether_its_connection_lives_on(door: Door, size: int) -> None
 
 def test_flood_of_tiny_chunks_is_refused_without_work_to_speak_of(door: Door) -> None:
     """262,145 chunks of one byte: a body of 256 KiB and a byte, and 1.5 MB to read."""
-    before = door.processor_seconds()
     flood = SMUGGLED + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * (MAX_BODY + 1)
-    answer = door.say(flood + b"0\r\n\r\n")
+    # Where others keep the machine busy the flood may come too slowly, and is cut off for that.
+    for _ in range(3):
+        before = door.processor_seconds()
+        if answer := door.say(flood + b"0\r\n\r\n"):
+            break
     assert answer.startswith(b"HTTP/1.1 413")
     assert b"connection: close" in answer.lower()
     assert door.processor_seconds() - before < 1.0  # 0.2 of an idle core; 4.5 were seen
