@@ -211,8 +211,8 @@ class ConsoleParts:
 
     @cached_property
     def decisions(self) -> Decisions:
-        """What people decide about single ratings; the workers find it within seconds."""
-        return Decisions(SqlDecisions(self.transactions, SiteCache()), NoBell())
+        """What people decide about single ratings; a worker is told at once."""
+        return Decisions(SqlDecisions(self.transactions, SiteCache()), self.asking)
 
     @property
     def public_url(self) -> str:

@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
+import structlog
 from celery import Celery
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from sync_worker.core.errors import Transient
+from sync_worker.core.errors import SyncError, Transient
+from sync_worker.core.ports.inbox import RING_SHARE
+from sync_worker.runtime.celery.queued import DELIVERY_TASK
+from sync_worker.runtime.celery.queued import QUEUE as DELIVERIES
 
 QUEUE = "maint"
 PROBE_ACCOUNT = "sync_worker.tasks.probe_account"
@@ -20,6 +24,8 @@ ONBOARD_SITE = "sync_worker.tasks.onboard_site"
 LOOK_AT_SITE = "sync_worker.tasks.look_at_site"
 IMPORT_FILES = "sync_worker.tasks.import_files"
 EXPIRES_SECONDS = 600.0  # whoever asked has gone by then, or asked again
+
+log = structlog.get_logger(__name__)
 
 
 class WorkersAsked:
@@ -44,6 +50,14 @@ class WorkersAsked:
         """Go on with the files of ratings that wait."""
         self._ask(IMPORT_FILES)
 
+    def ring(self, inbox_ids: Sequence[int]) -> None:
+        """Implements ports.Bell: a ring that fails is the sweeper's to repeat, within seconds."""
+        try:
+            for inbox_id in inbox_ids[:RING_SHARE]:
+                self._app.send_task(DELIVERY_TASK, args=[inbox_id], queue=DELIVERIES)
+        except (KombuError, RedisError, OSError, SyncError) as error:
+            log.warning("doorbell_failed", error=type(error).__name__)
+
     def _ask(self, task: str, *args: object) -> None:
         try:
             self._app.send_task(task, args=args, queue=QUEUE, expires=EXPIRES_SECONDS)
@@ -58,9 +72,12 @@ class WorkersAsked:
                 "global_keyprefix": self._key_prefix,
                 "socket_timeout": 2,
                 "socket_connect_timeout": 2,
+                # Whoever asks waits for the answer: one try.
+                "max_retries": 0,
             },
             task_queues={
-                QUEUE: {"exchange": QUEUE, "exchange_type": "direct", "routing_key": QUEUE}
+                name: {"exchange": name, "exchange_type": "direct", "routing_key": name}
+                for name in (QUEUE, DELIVERIES)
             },
             task_create_missing_queues=False,
             task_publish_retry=False,

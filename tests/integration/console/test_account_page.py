@@ -18,8 +18,9 @@ from sync_worker.ledger.accounts.sealing import new_key, public_of
 from sync_worker.runtime.celery.asking import WorkersAsked
 from sync_worker.runtime.celery.broker import is_readable
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
-from sync_worker.services.access.who import Role
+from sync_worker.services.access.who import COMMAND, Role
 from tests.integration.console.ground import FORM, TOKEN, Browser, Ground, ground_over
+from tests.integration.console.rating_ground import RatingGround
 from tests.unit.manifest.test_settings import SMALL, written
 
 PAGE = "/sites/1/account"
@@ -251,6 +252,29 @@ def test_workers_are_asked_over_redis(redis: Redis, redis_server: EmbeddedRedis)
     (message,) = redis.lrange("here:maint", 0, -1)
     assert is_readable(json.loads(message))
     assert json.loads(message)["headers"]["task"] == "sync_worker.tasks.probe_account"
+
+
+def test_workers_are_told_of_a_decision_at_once(
+    redis: Redis, redis_server: EmbeddedRedis, sqlite_url: str
+) -> None:
+    with ground_over(sqlite_url, REDIS_URL=redis_server.url, REDIS_KEY_PREFIX="rung:") as made:
+        there = RatingGround(made.parts.transactions.engine)
+        answer = made.client(Role.SUPPORT).send(f"/ratings/{there.eve}/compare")
+    assert answer.status_code == 303
+    (message,) = redis.lrange("rung:sync", 0, -1)
+    assert is_readable(json.loads(message))
+    assert json.loads(message)["headers"]["task"] == "sync_worker.tasks.sync_delivery"
+
+
+def test_decision_is_stored_while_nobody_can_be_told(sqlite_url: str) -> None:
+    """The sweeper finds it."""
+    with ground_over(sqlite_url, REDIS_URL="redis://127.0.0.1:1/0") as made:
+        there = RatingGround(made.parts.transactions.engine)
+        answer = made.client(Role.SUPPORT).send(f"/ratings/{there.eve}/compare")
+        assert answer.status_code == 303
+        shown = made.parts.ratings.one(COMMAND, there.eve)
+    assert shown is not None
+    assert shown.waiting == 1
 
 
 def test_redis_that_is_away_is_said() -> None:
