@@ -23,6 +23,7 @@ from sync_worker.ledger.access.tables import person
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.column_types import ExactJSON
 from sync_worker.ledger.console.tables import unlinked
+from sync_worker.ledger.imports.tables import import_file
 from sync_worker.ledger.onboarding.tables import onboarding
 from sync_worker.ledger.process_tables import listed
 from sync_worker.ledger.transactions import (
@@ -46,7 +47,9 @@ _ANY = re.compile(r"= ANY\(:([a-z]\w*)\)")
 
 
 # Whichever is imported first: each adds its tables to one and the same metadata.
-ALL_TABLES = tuple(one.metadata for one in (account, listed, onboarding, person, unlinked))
+ALL_TABLES = tuple(
+    one.metadata for one in (account, import_file, listed, onboarding, person, unlinked)
+)
 
 
 def _names_of(column_type: type[Any]) -> frozenset[str]:

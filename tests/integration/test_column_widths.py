@@ -65,7 +65,10 @@ OURS = frozenset(
         *("console_person.role", "console_session.hash", "console_session.instance_id"),
         *("console_session.locale", "console_session.uid", "console_token.hash"),
         *("console_token.made_by", "console_token.name"),
-        *("site_pause.state_before", "unlinked.email_key"),
+        *("site_pause.state_before", "unlinked.email_key", "catalogue_part.side"),
+        # The name and the addresses of a file are bounded as it is sent (services/imports/sending).
+        *("import_file.name", "import_file.phase", "import_file.reason", "import_file.state"),
+        *("import_row.email", "import_row.what", "import_row.problem", "import_row.reason"),
     }
 )
 # Read by the same readers as what is thrown here, or from files: test_hostile_values.py throws at
@@ -82,7 +85,8 @@ ELSEWHERE = frozenset(
         *("link_value.attribute", "link_value.base_external", "link_value.base_wix"),
         *("link_value.wix_id", "listed.contact_id", "listed.remote_id", "missing.remote_id"),
         *("tombstone.remote_id", "account.identity", "audit.actor", "history.actor"),
-        *("site_pause.actor", "site_pause.why"),
+        *("site_pause.actor", "site_pause.why", "import_file.actor"),
+        *("import_row.place", "import_row.contact_id"),
         *("unlinked.entity_id", "unlinked.name", "unlinked.name_key"),
         # Of a catalogue, bounded as its items are read: tests/unit/manifest, test_new_products.py.
         *("entity_map.title", "entity_proposal.external_entity_id", "entity_proposal.title"),
