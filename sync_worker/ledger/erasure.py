@@ -43,11 +43,13 @@ from sync_worker.ledger.process_tables import listed
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.contacts import all_ids_of, erased_addresses
 from sync_worker.ledger.statements.erasure import (
+    OF_A_RATING,
     RUNNING,
     addresses_of,
     bury_addresses,
     erase_rows,
     forget_addresses,
+    forget_hashed,
     hold_listings,
     is_anothers,
 )
@@ -66,7 +68,6 @@ from sync_worker.ledger.transactions import Transactions, ledger_now
 ROWS_AT_ONCE = 400
 # Of any text: far below the time that a statement may take, on a slow machine too.
 ROWS_SEARCHED_AT_ONCE = 5_000
-OF_A_RATING = [str(Change.UPSERT), str(Change.DELETE)]
 # What may be an id within any text.
 NAME = re.compile(r"[\w.@+-]{6,320}")
 OF_A_CONTACT = [
@@ -104,10 +105,12 @@ class PersonErasure:
             self._keep_asking()
         for _ in self._clean_files(ids, emails):
             self._keep_asking()
-        for found in self._rows_naming(ids, emails):
+        for named, hashed in self._rows_naming(ids, emails):
             with self._transactions.write() as connection:
-                for start in range(0, len(found), ROWS_AT_ONCE):
-                    self._erase_mentions(connection, found[start : start + ROWS_AT_ONCE])
+                for start in range(0, len(named), ROWS_AT_ONCE):
+                    self._erase_mentions(connection, named[start : start + ROWS_AT_ONCE])
+                for start in range(0, len(hashed), ROWS_AT_ONCE):
+                    forget_hashed(connection, self._site_id, hashed[start : start + ROWS_AT_ONCE])
             self._keep_asking()
         with self._transactions.write() as connection:
             forget_addresses(connection, self._site_id, ids)
@@ -192,8 +195,13 @@ class PersonErasure:
 
     # -- deliveries
 
-    def _rows_naming(self, ids: Sequence[str], emails: Sequence[str]) -> Iterator[list[int]]:
-        """Deliveries that name one of the contacts or addresses anywhere, batch by batch."""
+    def _rows_naming(
+        self, ids: Sequence[str], emails: Sequence[str]
+    ) -> Iterator[tuple[list[int], list[int]]]:
+        """Deliveries that name one of the contacts or addresses anywhere, batch by batch.
+
+        Apart, those under an address of which only the hash is left: it may be another person's.
+        """
         with self._transactions.read() as connection:
             site = self._sites.by_id(connection, self._site_id)
             newest = connection.execute(select(func.max(inbox.c.id))).scalar_one()
@@ -212,13 +220,13 @@ class PersonErasure:
         for batch in _batches(self._transactions, inbox.c.id, inbox.c.id <= newest, 0):
             found = select(inbox.c.id).where(batch, is_theirs).order_by(inbox.c.id)
             with self._transactions.read() as connection:
-                inbox_ids = set(connection.execute(found).scalars())
-                hashed = batch & ~waits
+                named = set(connection.execute(found).scalars())
+                which = batch & ~waits
                 # With an address on file its name has found what has come to an end.
                 if emails:
-                    hashed &= inbox.c.state.in_(UNENDED)
-                inbox_ids |= self._rows_of_erased_addresses(connection, site, ids, hashed)
-            yield sorted(inbox_ids)
+                    which &= inbox.c.state.in_(UNENDED)
+                hashed = self._rows_of_erased_addresses(connection, site, ids, which)
+            yield sorted(named), sorted(hashed - named)
 
     def _rows_of_erased_addresses(
         self, connection: Connection, site: Site, ids: Sequence[str], which: Any
@@ -246,9 +254,7 @@ class PersonErasure:
         Not so a record that may be somebody else's by now: a look tells, and finds the address.
         """
         which = inbox.c.id.in_(inbox_ids)
-        is_loose = inbox.c.link_id.is_(None) & inbox.c.change.in_(
-            [str(Change.UPSERT), str(Change.DELETE)]
-        )
+        is_loose = inbox.c.link_id.is_(None) & inbox.c.change.in_(OF_A_RATING)
         loose = select(inbox.c.side, inbox.c.remote_id).where(which, is_loose).distinct()
         site = self._sites.by_id(connection, self._site_id)
         for row in connection.execute(loose).all():

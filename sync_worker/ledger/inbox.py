@@ -148,7 +148,7 @@ class SqlInbox:
 
     def forget_content(self, inbox_id: int) -> None:
         with self._transactions.write() as connection:
-            forget_content(connection, inbox_id)
+            forget_content(connection, [inbox_id])
         self._transactions.forget_log()
 
     def put_back(self, inbox_ids: Sequence[int]) -> None:

@@ -83,8 +83,10 @@ def test_no_seed_breaks_an_invariant_on_the_sql_ledger(scene: str, seeds: range)
 # records each row took a turn of its own, so that what had lost its cause was held for some sweeps.
 # A review that said whose it was passed for a lost create of ours; a reply of unknown outcome
 # covered one of the owner without a line; and who was forgotten before any look at a record that
-# was given to them passed for the account of our token.
+# was given to them passed for the account of our token. And the request of one person took along
+# the new rating of another one, of whose earlier rating only a hashed address was left.
 FOUND = [
+    ("words, contacts merge and people ask to be forgotten", 13),
     ("decisions, two attributes, nothing dropped, no sweep", 14),
     ("storm, two attributes", 9000432),
     ("storm, contacts merge and people ask to be forgotten", 5000456),

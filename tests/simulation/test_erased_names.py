@@ -111,6 +111,23 @@ def test_who_came_back_is_held_for_an_unknown_thing(make_ledger: LedgerMaker) ->
     assert world.ledger.held_reasons() == ["unknown_entity"]
 
 
+def test_rating_made_anew_outlives_the_request_of_another(make_ledger: LedgerMaker) -> None:
+    """A rating deleted for privacy leaves a hash of the address, which does not say whose it is."""
+    world = World(0, Options(CALM, people=2), make_ledger)
+    rates(E, value=4)(world)
+    world.drain()
+    world.wix.visitor_deletes("w1", privacy=True)
+    world.drain()
+    rates(E, value=2)(world)
+    world.post.deliver_some(world.chance.random)
+    # It waits for the sweeper to ring again.
+    world.queue.clear()
+    world.crowd.erase(world.persons[1])
+    world.drain()
+    assert on_wix(world) == {"product-0 contact-0": "40"}
+    assert broken_invariants(world) == []
+
+
 # -- what is held for another reason
 
 

@@ -171,17 +171,20 @@ def erase_person(state: MemoryState, site_id: int, contact_id: str, inbox_id: in
     names = [name.lower() for name in (*ids, *emails)]
     keys = {*map(contact_hold_key, ids), *map(email_hold_key, emails)}
     asked: list[InboxRow] = []
+    hashed: list[InboxRow] = []
     for row in state.rows.values():
         new = row.delivery.new
         is_asked = row.delivery.id == inbox_id
         if new.source != state.source(site_id, new.side) or (_waits(row) and not is_asked):
             continue
         is_theirs = new.remote_id in ids or row.hold_key in keys or _names(names, new.payload)
-        # Where the person's last rating was erased before, only the hash of the address is left.
-        if _is_unended(row) or not emails:
-            is_theirs |= _names_erased_address(state, site_id, ids, new.payload)
         if is_theirs or is_asked:
             asked.append(row)
+        # Where the person's last rating was erased before, only the hash of the address is left.
+        elif (_is_unended(row) or not emails) and _names_erased_address(
+            state, site_id, ids, new.payload
+        ):
+            hashed.append(row)
     loose = {
         _of_record(row.delivery.new)
         for row in asked
@@ -189,6 +192,7 @@ def erase_person(state: MemoryState, site_id: int, contact_id: str, inbox_id: in
     }
     for row in asked:
         state.erase_row(row)
+    _forget_hashed(state, hashed)
     for side, source, remote_id in sorted(loose):
         place = (side, source, remote_id)
         rows = [one for one in state.rows.values() if _of_record(one.delivery.new) == place]
@@ -207,6 +211,18 @@ def erase_person(state: MemoryState, site_id: int, contact_id: str, inbox_id: in
         is_its = row.delivery.new.source == state.source(site_id, row.delivery.new.side)
         if is_its and row.is_held and _waits(row) and _names(names, row.delivery.new.payload):
             state.release_delivery(row.delivery.id)
+
+
+def _forget_hashed(state: MemoryState, rows: Sequence[InboxRow]) -> None:
+    """What is told under an address that is on file only as a hash: it may be another person's."""
+    for row in rows:
+        if not _is_unended(row):
+            state.erase_row(row)
+        elif row.delivery.new.change in ("upsert", "delete"):
+            is_held = row.is_held
+            state.forget_content(row)
+            if is_held:
+                state.release_delivery(row.delivery.id)
 
 
 def _names_erased_address(

@@ -110,9 +110,7 @@ class MemoryInbox:
         return released
 
     def forget_content(self, inbox_id: int) -> None:
-        row = self.state.rows[inbox_id]
-        emptied = replace(row.delivery.new, payload={})
-        row.delivery = replace(row.delivery, new=emptied, must_read=True)
+        self.state.forget_content(self.state.rows[inbox_id])
 
     def put_back(self, inbox_ids: Sequence[int]) -> None:
         for inbox_id in inbox_ids:

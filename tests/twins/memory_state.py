@@ -224,6 +224,11 @@ class MemoryState:
                 self._empty_row(other)
         self._empty_row(row)
 
+    def forget_content(self, row: InboxRow) -> None:
+        """Nothing stays of what a delivery told; a look at its record tells it anew."""
+        emptied = replace(row.delivery.new, payload={})
+        row.delivery = replace(row.delivery, new=emptied, must_read=True)
+
     def _empty_row(self, row: InboxRow) -> None:
         site = self.site_of(row.delivery.new)
         new = row.delivery.new

@@ -8,16 +8,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 
 from sync_worker.core.email_identity import ADDRESS, is_usable, normalise_email
-from sync_worker.core.hold_keys import address_tombstones, erased_id
 from sync_worker.core.ports.inbox import ERASED
-from sync_worker.core.values import Side
 from sync_worker.ledger.imports.tables import import_file, import_row
 from sync_worker.ledger.imports.values import ImportFile, ImportPhase, ImportState, NewRow
 from sync_worker.ledger.statements.clock import is_older
-from sync_worker.ledger.statements.tombstones import erased_among
+from sync_worker.ledger.statements.contacts import erased_addresses
 
 SKIPPED = "skipped"
-NAMES_AT_ONCE = 400
 # What stays of a row whose person is erased: that it was there.
 EMPTIED: dict[str, Any] = {
     "content": "",
@@ -53,18 +50,13 @@ def to_file(row: Any) -> ImportFile:
 
 
 def erased_rows(connection: Connection, site_id: int, rows: Sequence[NewRow]) -> set[int]:
-    """Lines of rows that name an address which a privacy request has erased."""
+    """Lines of rows that name an address which a privacy request erased, and nobody has again."""
     lines: dict[str, set[int]] = {}
     for row in rows:
         for address in _addresses(row):
-            for name in address_tombstones(address):
-                lines.setdefault(erased_id(site_id, Side.EXTERNAL, name), set()).add(row.line)
-    names, found = list(lines), set[int]()
-    for start in range(0, len(names), NAMES_AT_ONCE):
-        part = names[start : start + NAMES_AT_ONCE]
-        for name in connection.execute(erased_among(site_id, part)).scalars():
-            found |= lines[name]
-    return found
+            lines.setdefault(address, set()).add(row.line)
+    erased = erased_addresses(connection, site_id, lines)
+    return set[int]().union(*(lines[address] for address in erased))
 
 
 def _addresses(row: NewRow) -> Iterable[str]:

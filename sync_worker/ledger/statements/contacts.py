@@ -135,14 +135,15 @@ def erased_addresses(
     connection: Connection, site_id: int, addresses: Iterable[str], ids: Collection[str] = ()
 ) -> set[str]:
     """Those whose owners asked to be forgotten, and that no contact has again but one of these."""
-    named: dict[str, str] = {}
+    # Several ways of writing an address have one name.
+    named: dict[str, set[str]] = {}
     for address in addresses:
         for name in address_tombstones(address):
-            named[erased_id(site_id, Side.EXTERNAL, name)] = address
+            named.setdefault(erased_id(site_id, Side.EXTERNAL, name), set()).add(address)
     erased, names = set[str](), list(named)
     for start in range(0, len(names), NAMES_AT_ONCE):
         some = erased_among(site_id, names[start : start + NAMES_AT_ONCE])
-        erased.update(named[name] for name in connection.execute(some).scalars())
+        erased.update(*(named[name] for name in connection.execute(some).scalars()))
     for address in [*erased]:
         row = contact_of_address(connection, site_id, normalise_email(address))
         if row is not None and row.wix_contact_id not in ids:

@@ -26,6 +26,7 @@ from sync_worker.ledger.console.forgetting import forget_keys, forget_keys_of
 from sync_worker.ledger.imports.statements import forget_rows_of
 from sync_worker.ledger.process_tables import listed, missing, set_aside
 from sync_worker.ledger.statements.contacts import ids_of_contact, is_erased, surviving_id
+from sync_worker.ledger.statements.held_words import forget_content
 from sync_worker.ledger.statements.inbox import (
     ENDED,
     OPEN,
@@ -50,6 +51,7 @@ from sync_worker.ledger.tables import (
 from sync_worker.ledger.transactions import ledger_now
 
 RUNNING = "running"
+OF_A_RATING = [str(Change.UPSERT), str(Change.DELETE)]
 VALUES_OF_HISTORY = ("before", "after", "loser", "words_before", "words_after", "words_loser")
 
 
@@ -80,6 +82,20 @@ def erase_rows(connection: Connection, site_id: int, which: Any) -> None:
                 "closed_at": ledger_now(),
             }
         connection.execute(update(inbox).where(inbox.c.id == row.id).values(emptied))
+
+
+def forget_hashed(connection: Connection, site_id: int, inbox_ids: Sequence[int]) -> None:
+    """What deliveries tell under an address that is on file only as a hash.
+
+    The hash does not say whose it was, and its owner may have come back. So a record of which one
+    still waits is not given up: it is read when its turn comes, and its owner is looked for.
+    """
+    which = inbox.c.id.in_(inbox_ids)
+    erase_rows(connection, site_id, which & inbox.c.state.in_(ENDED) & (inbox.c.payload != {}))
+    waiting = which & inbox.c.state.in_(UNENDED) & inbox.c.change.in_(OF_A_RATING)
+    found = connection.execute(select(inbox.c.id).where(waiting)).scalars().all()
+    forget_content(connection, found)
+    release_deliveries(connection, waiting & (inbox.c.state == str(InboxState.HELD)))
 
 
 def erase_link(connection: Connection, site: Site, link_id: int, change: Commit) -> None:

@@ -50,11 +50,11 @@ def keep_newest(connection: Connection, held: Closing, hold_key: str, count: int
     close_rows(connection, too_many, dropped, text=CLOSE_HELD)
 
 
-def forget_content(connection: Connection, inbox_id: int) -> None:
-    """A delivery is as it was, without what it told: a look at its record tells that anew."""
+def forget_content(connection: Connection, inbox_ids: Sequence[int]) -> None:
+    """Deliveries are as they were, without what they told: a look at the record tells it anew."""
     emptied = {"payload": dict[str, Any](), "must_read": True}
-    connection.execute(update(inbox).where(inbox.c.id == inbox_id).values(emptied))
-    forget_keys(connection, [inbox_id])
+    connection.execute(update(inbox).where(inbox.c.id.in_(inbox_ids)).values(emptied))
+    forget_keys(connection, inbox_ids)
 
 
 def _lock_words(connection: Connection, inbox_id: int) -> list[Any]:

@@ -165,11 +165,12 @@ class TestErasure:
         self, ground: Ground, state: InboxState
     ) -> None:
         """No mapping names the address any more; news of a record that is somebody else's does."""
-        told = ground.stored(
-            5, side=Side.EXTERNAL, source="own-service", payload={"who": "Bob@Example.com"}
-        )
-        ground.ledger.links.attach(told, ground.key)
-        ground.ledger.inbox.close(told, Closing(state, "stale"))
+        for number, written in enumerate(("Bob@Example.com", "bob@example.com", "BOB@example.com")):
+            told = ground.stored(
+                5 + number, side=Side.EXTERNAL, source="own-service", payload={"who": written}
+            )
+            ground.ledger.links.attach(told, ground.key)
+            ground.ledger.inbox.close(told, Closing(state, "stale"))
         ground.erase(ground.link(BOB, 1))
         assert ground.ledger.directory.contact(ground.site_id, email=BOB.email) is None
         asked = ground.stored(

@@ -123,6 +123,13 @@ def test_row_of_somebody_erased_before_is_not_kept(ground: Ground) -> None:
     assert [one.line for one in ground.work.rows_to_do(claim)] == [4]
 
 
+def test_row_is_kept_whose_address_a_contact_has_again(ground: Ground) -> None:
+    ground.erase()
+    ground.ledger.directory.save_contact(ground.site_id, Contact("contact-new", GONE.email))
+    import_id = ground.send(row(2, str(GONE.email)))
+    assert [bool(one.content) for one in ground.files.rows(import_id, None, 0)] == [True]
+
+
 def test_rows_are_forgotten_with_payloads_and_files_with_runs(ground: Ground) -> None:
     old, new, open_one = (ground.send(row(2), row(3), row(4)) for _ in range(3))
     ground.change(old, changed_at=import_file.c.changed_at - 8 * DAY)
