@@ -13,6 +13,7 @@ from sync_console.api import (
     onboarding,
     people,
     sites,
+    tokens,
 )
 from sync_console.api.endpoints import api
 
@@ -28,4 +29,5 @@ __all__ = [
     "onboarding",
     "people",
     "sites",
+    "tokens",
 ]

@@ -10,6 +10,7 @@ from typing import Any
 from sync_worker.core.values.catalogue import ProposedPair
 from sync_worker.services.access.audit import AuditLine
 from sync_worker.services.access.people import Person
+from sync_worker.services.access.tokens import Token
 from sync_worker.services.accounts.document import ShownAccount
 from sync_worker.services.comparing import ComparedRun
 from sync_worker.services.held.values import HeldGroup, HeldItem
@@ -97,6 +98,11 @@ class AuditRows(Paged):
 @dataclass(frozen=True, slots=True)
 class UserRows(Paged):
     users: Sequence[Person]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRows(Paged):
+    tokens: Sequence[Token]
 
 
 @dataclass(frozen=True, slots=True)

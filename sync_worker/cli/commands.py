@@ -56,6 +56,10 @@ SET_UP = {
     ),
     "export": Lazy("transfer.export:export", "Ratings into a CSV or JSONL file, streaming."),
     "import": Lazy("transfer.import_:import_ratings", "Ratings of a CSV or JSONL file into Wix."),
+    "imports": Lazy(
+        "imports.group:imports",
+        "Files of ratings that workers import: sent here, by API or in the browser.",
+    ),
 }
 ASK = {
     "status": Lazy(

@@ -12,7 +12,7 @@ from sync_worker.cli.options import JSON, PAGE_AFTER, SITE, WHY, WIX_API, actor,
 from sync_worker.cli.output import field_words, print_json, say
 from sync_worker.cli.site_history import site_history
 from sync_worker.cli.site_rest import pause, resume
-from sync_worker.cli.site_set import change_wix_api, take_over
+from sync_worker.cli.site_set import change_wix_api, preview_policies, take_over
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import AccountState, Policy, Side, Site, SiteState, WixKind
 from sync_worker.ledger.administration.site_pages import SiteFilter, SiteRow
@@ -228,8 +228,11 @@ def set_site(
 @click.argument("policies", nargs=-1, required=True, metavar="NAME=CHOICE...")
 @SITE
 @WHY
+@click.option("--preview", is_flag=True, help="Say what it would change; change nothing.")
 @JSON
-def set_policy(policies: Sequence[str], site_name: str | None, why: str, as_json: bool) -> None:
+def set_policy(
+    policies: Sequence[str], site_name: str | None, why: str, preview: bool, as_json: bool
+) -> None:
     """Change decisions of a site; without a site of that name nothing changes.
 
     \b
@@ -237,6 +240,9 @@ def set_policy(policies: Sequence[str], site_name: str | None, why: str, as_json
     """
     admin = wiring().admin
     found = admin.sites.find(site_name)
+    if preview:
+        preview_policies(found.id, _policies(policies), as_json=as_json)
+        return
     changed = Policies(admin).change(whoever(), found.id, _policies(policies), why)
     if as_json:
         answers = {name: getattr(changed.policy, name) for name in Policy.CHOICES}

@@ -1,20 +1,22 @@
-"""``ratings-sync site set``: what a site is on Wix; says first what a change does, then asks."""
+"""What ``ratings-sync site set`` and ``site policy`` would change, said before it is done."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import click
 
 from sync_worker.cli.asking import agree
-from sync_worker.cli.options import actor
-from sync_worker.cli.output import field_words
+from sync_worker.cli.options import actor, whoever
+from sync_worker.cli.output import field_words, print_json
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Site, SiteState, WixKind
 from sync_worker.ledger.administration.wix_change import Changed, ChangePlan, refuse_unsettled
 from sync_worker.ledger.site_cache import SITE_CACHE_SECONDS
 from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.waiting import shortly, wait_for
+from sync_worker.services.sites.policies import Policies
 from sync_worker.wiring import wiring
 
 # Every process has heard of the pause by then.
@@ -39,6 +41,21 @@ def change_wix_api(found: Site, kind: WixKind, *, yes: bool) -> None:
     for field in done.site.fields:
         click.echo(f"  {field_words(field)}")
     click.echo(f"next: ratings-sync reconcile --site {found.id} --dry-run")
+
+
+def preview_policies(site_id: int, answers: Mapping[str, str], *, as_json: bool) -> None:
+    """What these answers would change, and how much is held for it now."""
+    found = Policies(wiring().admin).preview(whoever(), site_id, answers)
+    if as_json:
+        print_json(found)
+        return
+    if not found.changes:
+        click.echo(f"site {site_id}: nothing would change")
+    for change in found.changes:
+        more = "+" if change.is_more_held else ""
+        click.echo(f"{change.name}: {change.before} would become {change.after}")
+        click.echo(f"  {change.question} {change.words_after}")
+        click.echo(f"  held for it now: {change.held}{more}; that stays held until it is released")
 
 
 def take_over(found: Site, instance_id: str) -> Site:

@@ -15,6 +15,7 @@ from sync_worker.ledger.accounts.store import SqlAccountStore
 from sync_worker.ledger.administration.admin import LedgerAdmin, ledger_admin
 from sync_worker.ledger.administration.retention import LedgerRetention
 from sync_worker.ledger.deciding.decisions import SqlDecisions
+from sync_worker.ledger.imports.files import SqlImportFiles
 from sync_worker.ledger.imports.work import SqlImportWork
 from sync_worker.ledger.ratings.rating_search import RatingSearch
 from sync_worker.ledger.ratings.rating_story import RatingStories
@@ -24,6 +25,7 @@ from sync_worker.ledger.transactions import Transactions
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.services.accounts.accounts import Accounts
 from sync_worker.services.deciding.decisions import Decisions
+from sync_worker.services.imports.imports import Imports
 from sync_worker.services.imports.slices import ImportSlices
 from sync_worker.services.ratings.rating import Ratings
 from sync_worker.services.ratings.search import Search
@@ -91,6 +93,11 @@ class Wiring:
     def decisions(self) -> Decisions:
         """What people decide about single ratings."""
         return Decisions(SqlDecisions(self.admin.transactions, SiteCache()), NoBell())
+
+    @cached_property
+    def imports(self) -> Imports:
+        """Files of ratings that people send, for the workers."""
+        return Imports(self.admin, SqlImportFiles(self.admin.transactions), NoBell())
 
     @cached_property
     def search(self) -> Search:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as AnyResponse
 
-from sync_console.pages.imports.words import counted_rows, done_rows, ends_of, standing_of
+from sync_console.pages.imports.words import (
+    counted_rows,
+    done_rows,
+    ends_of,
+    following_writes,
+    standing_of,
+)
 from sync_console.pages.sites import SITE, STATES, kind_of, number
 from sync_console.web.actions import act, typed_count, why
 from sync_console.web.parts import needs, parts
 from sync_console.web.show import show
 from sync_console.web.words import gettext as _
+from sync_worker.core.scale import MappingKind
+from sync_worker.core.values import Side
 from sync_worker.services.access.who import Right
 from sync_worker.services.imports.choosing import Choice, shipped_presets
 from sync_worker.services.imports.imports import RejectedPart
@@ -25,6 +33,7 @@ PATH = f"{SITE}/imports"
 FILE = f"{PATH}/<int(max=999999999999):import_id>"
 FORM_BYTES = 64 * 1024  # what a form has beside its file
 FIRST_ROWS = 10
+MAPPINGS: Mapping[str, MappingKind] = {"proportional": "proportional", "span": "span"}
 # Between the parts of a form's field of columns.
 BETWEEN_PAIRS = re.compile(r"[\n;]+")
 
@@ -89,6 +98,7 @@ def one(site_id: int, import_id: int) -> AnyResponse:
         ends=ends_of(shown.file),
         counted=counted_rows(shown.file),
         done=done_rows(shown.file),
+        following=following_writes(shown.file),
         **_of_site(site_id),
     )
 
@@ -169,7 +179,21 @@ def _choice() -> Choice:
             raise BadRequest(_("Name columns as part=column, each on a line of its own."))
         columns[part.strip()] = column.strip()
     published = tuple(filter(None, (one.strip() for one in _field("published").split(","))))
-    return Choice(preset, columns, scale, published=published)
+    mapping, side = _mapping(), _field("entity_of")
+    if side and side not in tuple(Side):
+        raise BadRequest(_("Choose one of the answers."))
+    return Choice(preset, columns, scale, mapping, Side(side) if side else None, published)
+
+
+def _mapping() -> MappingKind | None:
+    """Raises BadRequest."""
+    kind = _field("mapping")
+    if not kind:
+        return None
+    found = MAPPINGS.get(kind)
+    if found is None:
+        raise BadRequest(_("Choose one of the answers."))
+    return found
 
 
 def _field(name: str) -> str:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sync_console.web.words import marked as _
+from sync_worker.services.counted import write_words
 from sync_worker.services.imports.imports import ImportFile
+from sync_worker.services.imports.imports import standing_of as words_of
 
-# By phase and state: words and colour.
-STANDINGS = {
-    ("check", "ready"): (_("sent and checked"), "plain"),
-    ("look", "working"): (_("a worker looks at each row"), "warn"),
-    ("look", "ready"): (_("looked at, nothing imported yet"), "plain"),
-    ("look", "stopped"): (_("the look was stopped"), "plain"),
-    ("look", "failed"): (_("the look could not go on"), "bad"),
-    ("run", "working"): (_("is being imported"), "warn"),
-    ("run", "ready"): (_("imported"), "good"),
-    ("run", "stopped"): (_("stopped, can go on"), "warn"),
-    ("run", "failed"): (_("could not go on"), "bad"),
+# By phase and state.
+COLOURS = {
+    ("look", "working"): "warn",
+    ("look", "failed"): "bad",
+    ("run", "working"): "warn",
+    ("run", "ready"): "good",
+    ("run", "stopped"): "warn",
+    ("run", "failed"): "bad",
 }
 # What became of rows once they were imported, and what a look foresees.
 ROWS = {
@@ -47,7 +46,7 @@ ENDS = {
 
 def standing_of(file: ImportFile) -> tuple[str, str]:
     """Its words, still to be translated, and its colour."""
-    return STANDINGS.get((str(file.phase), str(file.state)), (str(file.state), "plain"))
+    return words_of(file), COLOURS.get((str(file.phase), str(file.state)), "plain")
 
 
 def counted_rows(file: ImportFile) -> list[tuple[int, str]]:
@@ -70,3 +69,9 @@ def ends_of(file: ImportFile) -> Mapping[str, str]:
 def done_rows(file: ImportFile) -> int:
     """How many have come to their end."""
     return sum(file.counts.get(name, 0) for name in ENDS)
+
+
+def following_writes(file: ImportFile) -> list[tuple[int, str]]:
+    """What a look foresees beside the creates on Wix: how many, and words."""
+    others = sorted(write for write in file.writes if write != "create on wix")
+    return [(file.writes[write], write_words(write)) for write in others]

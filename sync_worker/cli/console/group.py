@@ -44,6 +44,10 @@ TOKEN = {
     ),
 }
 COMMANDS = {
+    "audit": Lazy(
+        "console.audit:audit",
+        "Who did what, when and why, newest first: of one site with --site, else of all.",
+    ),
     "user": Lazy("console.group:user", "Who may use the console."),
     "token": Lazy("console.group:token", "Tokens by which programs use the API."),
 }

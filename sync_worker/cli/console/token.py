@@ -52,7 +52,8 @@ def list_tokens(after: int, limit: int, as_json: bool) -> None:
     """Tokens in pages, with what each may do; those that have ended, too."""
     page = access().tokens.page(somebody(), after, limit)
     if as_json:
-        print_json({"tokens": page.tokens, "next_after": page.next_after})
+        following = None if page.next_after is None else f"--after {page.next_after}"
+        print_json({"tokens": page.tokens, "next_after": page.next_after, "next": following})
         return
     for token in page.tokens:
         state = f"until {token.valid_until:%Y-%m-%d}" if token.is_valid else "ended"

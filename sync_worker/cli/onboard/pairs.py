@@ -7,14 +7,23 @@ from dataclasses import asdict
 
 import click
 
-from sync_worker.cli.options import JSON, NUMBER, PAGE_AFTER, PAGE_LIMIT, SITE, actor, the_site
+from sync_worker.cli.options import (
+    JSON,
+    NUMBER,
+    PAGE_AFTER,
+    PAGE_LIMIT,
+    SITE,
+    actor,
+    the_site,
+    whoever,
+)
 from sync_worker.cli.output import document_of, print_json, print_problems, say
 from sync_worker.core.outside_words import for_people
 from sync_worker.core.values import Site
 from sync_worker.core.values.catalogue import ProposedPair
 from sync_worker.files.proposals import ALL_WAYS, By
 from sync_worker.services.onboarding.products import Products
-from sync_worker.services.sites.mapping import mapped
+from sync_worker.services.sites.mapping import Maps, mapped
 from sync_worker.wiring import wiring
 from sync_worker.wiring.sweeps import NoBell
 
@@ -44,7 +53,8 @@ def pairs(
     """
     site, admin = the_site(site_name), wiring().admin
     if refused:
-        _tell_refused(admin.proposals.refuse(site.id, refused), as_json=as_json)
+        count = Maps(admin, _products()).refuse(whoever(), site.id, refused)
+        _tell_refused(count, as_json=as_json)
     elif confirm:
         _confirm(site, ways or ALL_WAYS, as_json=as_json)
     else:
@@ -59,9 +69,12 @@ def _tell_refused(count: int, *, as_json: bool) -> None:
     click.echo(f"{count} refused; they are not proposed again")
 
 
+def _products() -> Products:
+    return Products(wiring().admin, wiring().remotes.catalogues, NoBell())
+
+
 def _confirm(site: Site, ways: Sequence[By], *, as_json: bool) -> None:
-    products = Products(wiring().admin, wiring().remotes.catalogues, NoBell())
-    done, wrong = products.confirm(site, ways, actor())
+    done, wrong = _products().confirm(site, ways, actor())
     if as_json:
         # ``not_mapped``: the older name of ``refused``.
         print_json({**document_of(mapped(done, wrong)), "not_mapped": wrong})

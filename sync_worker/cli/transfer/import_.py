@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
 from sync_worker.cli.options import FILE, JSON, SITE, actor, the_site
 from sync_worker.cli.output import advance, print_json, progress
+from sync_worker.cli.transfer.choice import takes_choice
 from sync_worker.cli.transfer.import_dry_run import play_import, print_others
-from sync_worker.core.values import Side, Site, WixKind
-from sync_worker.import_export.file_format import renamed
+from sync_worker.core.values import Site, WixKind
 from sync_worker.import_export.file_import import RESUME, FileImport, Pauses, Tally
 from sync_worker.import_export.rating_files import RatingFile, RejectedFile
 from sync_worker.import_export.row_reading import RowReading, reading_of
@@ -23,60 +22,17 @@ from sync_worker.services.imports.running import FileRuns
 from sync_worker.wiring import wiring
 
 
-def _columns(pairs: Sequence[str]) -> dict[str, str]:
-    columns = {}
-    for pair in pairs:
-        name, equals, column = pair.partition("=")
-        if not equals or not name.strip() or not column.strip():
-            raise click.UsageError(
-                f"--column {pair!r} is not PART=COLUMN, such as email=reviewer_email"
-            )
-        if name.strip() in columns:
-            raise click.UsageError(f"--column {name.strip()} is given twice; one column has a part")
-        columns[name.strip()] = column.strip()
-    return columns
-
-
 @click.command("import")
 @FILE
 @SITE
-@click.option("--preset", metavar="NAME|PATH", help="judgeme, woocommerce, yotpo, or your own.")
-@click.option(
-    "--column",
-    "pairs",
-    multiple=True,
-    metavar="PART=COLUMN",
-    help="entity, email, author_name, state, title, body, date, pictures, or an attribute.",
-)
-@click.option(
-    "--published",
-    multiple=True,
-    metavar="WORD",
-    help="A state whose rows count, if a column tells the state.",
-)
-@click.option("--scale", metavar="MIN:MAX:STEP", help="Of the file's values, such as 1:5:1.")
-@click.option(
-    "--mapping",
-    type=click.Choice(["proportional", "span"]),
-    help="How its scale converts to Wix's.",
-)
-@click.option(
-    "--entity-of",
-    type=click.Choice([str(side) for side in Side]),
-    help="Whose entity ids the file names.",
-)
+@takes_choice
 @click.option("--dry-run", is_flag=True, help="Say what would become of each row; write nothing.")
 @click.option("--threads", type=click.IntRange(1, 32), default=8, show_default=True)
 @JSON
 def import_ratings(
     file: Path,
     site_name: str | None,
-    preset: str | None,
-    pairs: Sequence[str],
-    published: Sequence[str],
-    scale: str | None,
-    mapping: Any,
-    entity_of: str | None,
+    choice: Choice,
     dry_run: bool,
     threads: int,
     as_json: bool,
@@ -91,7 +47,6 @@ def import_ratings(
     Example: ratings-sync import reviews.csv --preset judgeme --dry-run
     """
     site = the_site(site_name)
-    choice = _choice(preset, _columns(pairs), scale, mapping, entity_of, published)
     form = choice.format()
     with RatingFile(file) as source:
         reading = reading_of(form, choice.places_in(source, form), site)
@@ -119,21 +74,6 @@ def _notices(reading: RowReading, site: Site) -> Iterator[str]:
         yield words
     if reading.has_words and site.wix_api is WixKind.RATINGS:
         yield "the site's Wix side is Ratings: the words of the file stay out"
-
-
-def _choice(
-    preset: str | None,
-    columns: Mapping[str, str],
-    scale: str | None,
-    mapping: Any,
-    entity_of: str | None,
-    published: Sequence[str],
-) -> Choice:
-    """The options as one value. Raises Misconfigured."""
-    parts = tuple(scale.split(":")) if scale is not None else None
-    if parts is not None and len(parts) != 3:
-        raise click.UsageError("--scale takes MIN:MAX:STEP, such as 1:5:1")
-    return Choice(preset, renamed(columns), parts, mapping, entity_of, published)
 
 
 def _run(work: FileImport, source: RatingFile, threads: int) -> None:

@@ -12,6 +12,8 @@ from sync_worker.services.access.people import NAME
 from sync_worker.services.access.secrets import hash_of, new_secret
 from sync_worker.services.access.who import OF_INSTALLATION, NotThere, Right, Role, Who
 
+__all__ = ["MadeToken", "Token", "TokenPage", "Tokens"]
+
 PREFIX = "rs_"  # by which a token is known where it leaked
 DAY_SECONDS = 86_400.0
 MAX_DAYS = 400

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.said import said
 from sync_worker.core.scale import MappingKind
 from sync_worker.import_export.file_format import (
     FORMATS,
@@ -62,7 +63,11 @@ def refuse_own_preset(choice: Choice) -> None:
     """
     if choice.preset is not None and choice.preset not in shipped_presets():
         raise Misconfigured(
-            f"there is no preset {choice.preset!r}; there are: {', '.join(shipped_presets())}"
+            said(
+                "there is no preset '%(name)s'; there are: %(presets)s",
+                name=choice.preset,
+                presets=", ".join(shipped_presets()),
+            )
         )
 
 

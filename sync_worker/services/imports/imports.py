@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sync_worker.core.errors import Misconfigured, SyncError
+from sync_worker.core.said import said
 from sync_worker.core.values import Site, SiteState
 from sync_worker.ledger.accounts.audit import SqlAudit
 from sync_worker.ledger.administration.admin import LedgerAdmin
@@ -48,6 +49,20 @@ class Asking(Protocol):
 
     def import_files(self) -> None:
         """Go on with the files that wait."""
+
+
+# By phase and state.
+STANDINGS = {
+    (CHECK, ImportState.READY): said("sent and checked"),
+    (LOOK, ImportState.WORKING): said("a worker looks at each row"),
+    (LOOK, ImportState.READY): said("looked at, nothing imported yet"),
+    (LOOK, ImportState.STOPPED): said("the look was stopped"),
+    (LOOK, ImportState.FAILED): said("the look could not go on"),
+    (RUN, ImportState.WORKING): said("is being imported"),
+    (RUN, ImportState.READY): said("imported"),
+    (RUN, ImportState.STOPPED): said("stopped, can go on"),
+    (RUN, ImportState.FAILED): said("could not go on"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +154,7 @@ class Imports:
         who.check(Right.SEE_ADDRESSES, site_id)
         file, plan = self._file(site_id, import_id), self._files.plan(import_id)
         if plan is None:
-            raise NotThere(f"there is no import {import_id} here")
+            raise _no_import(import_id)
         shape, most = shape_of_plan(plan), REJECTED_AT_ONCE
         found = self._files.rows(import_id, REJECTED, after, most + 1)
         lines = [shape.line(row_of(row, shape), row.place, row.reason) for row in found[:most]]
@@ -157,7 +172,9 @@ class Imports:
             raise ChangedMeanwhile(self._standing(site_id, import_id))
         self._ring()
         self._note(who, "import.look", site_id, import_id)
-        return "A worker looks at each row now, and writes nothing; what it finds stands here."
+        return said(
+            "A worker looks at each row now, and writes nothing; what it finds stands here."
+        )
 
     def run(self, who: Who, site_id: int, import_id: int, count: int, why: str = "") -> str:
         """The workers import the file. ``count``: as ShownImport's ``to_type`` says.
@@ -169,14 +186,22 @@ class Imports:
         site = self._refuse_at_rest(site_id)
         if site.state is SiteState.RECOVERY:
             raise Misconfigured(
-                f"site {site_id} is in recovery: compare it first, with a dry run, then resume it"
+                said(
+                    "site %(site)s is in recovery: look first, with a dry run, then resume the"
+                    " site",
+                    site=site_id,
+                )
             )
         if not shown.may_run:
             raise ChangedMeanwhile(self._standing(site_id, import_id))
         if count != shown.to_type:
             raise ChangedMeanwhile(
-                f"It is about {shown.to_type} rows now, not {count}: look at them again. Nothing"
-                " was done."
+                said(
+                    "It is about %(now)s rows now, not %(seen)s: look at them again. Nothing was"
+                    " done.",
+                    now=shown.to_type,
+                    seen=count,
+                )
             )
         is_anew = shown.file.phase is LOOK
         standing = MAY_BEGIN if is_anew else MAY_GO_ON
@@ -184,7 +209,7 @@ class Imports:
             raise ChangedMeanwhile(self._standing(site_id, import_id))
         self._ring()
         self._note(who, "import.run", site_id, import_id, why)
-        return "The workers import the file now; how far they are stands here."
+        return said("The workers import the file now; how far they are stands here.")
 
     def stop(self, who: Who, site_id: int, import_id: int, why: str = "") -> str:
         """No further rows are begun; what was imported stays."""
@@ -193,27 +218,31 @@ class Imports:
         if not self._files.stop(import_id):
             raise ChangedMeanwhile(self._standing(site_id, import_id))
         self._note(who, "import.stop", site_id, import_id, why)
-        return "It stops after the rows that are in hand. What was imported stays; it can go on."
+        return said(
+            "It stops after the rows that are in hand. What was imported stays; it can go on."
+        )
 
     def remove(self, who: Who, site_id: int, import_id: int) -> str:
         """Forget the file and its rows; what was imported stays."""
         who.check(Right.DRY_RUN, site_id)
         self._file(site_id, import_id)
         if not self._files.remove(import_id):
-            raise ChangedMeanwhile("A worker has the file in hand: stop it first.")
+            raise ChangedMeanwhile(said("A worker has the file in hand: stop it first."))
         self._note(who, "import.remove", site_id, import_id)
-        return "The file is forgotten. What was imported of it stays."
+        return said("The file is forgotten. What was imported of it stays.")
 
     def _file(self, site_id: int, import_id: int) -> ImportFile:
         """Raises NotThere alike for one of another site, and for one that there is not."""
         found = self._files.one(import_id)
         if found is None or found.site_id != site_id:
-            raise NotThere(f"there is no import {import_id} here")
+            raise _no_import(import_id)
         return found
 
     def _standing(self, site_id: int, import_id: int) -> str:
         file = self._file(site_id, import_id)
-        return f"The file stands at {file.phase}, {file.state} now. Nothing was done."
+        return said(
+            "The file stands at %(standing)s now. Nothing was done.", standing=standing_of(file)
+        )
 
     def _site(self, site_id: int) -> Site:
         return self._admin.sites.find(str(site_id))
@@ -232,3 +261,12 @@ class Imports:
     def _note(self, who: Who, what: str, site_id: int, import_id: int, why: str = "") -> None:
         after = {"import": import_id}
         self._audit.add(who.name, what, site_id=site_id, after=after, why=why[:MAX_WHY])
+
+
+def standing_of(file: ImportFile) -> str:
+    """How far a file is, in words."""
+    return STANDINGS.get((file.phase, file.state)) or str(file.state)
+
+
+def _no_import(import_id: int) -> NotThere:
+    return NotThere(said("there is no import %(number)s here", number=import_id))

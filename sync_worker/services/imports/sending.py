@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from sync_worker.core.errors import Misconfigured
+from sync_worker.core.said import said
 from sync_worker.core.values import Site
 from sync_worker.files.json_lines import ENDINGS
 from sync_worker.files.rows import Row
@@ -25,6 +26,7 @@ from sync_worker.services.imports.stored_rows import content_of, plan_of
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 MAX_ROWS = 50_000  # what is longer is for several files, or for the command line
+MOST_ROWS = f"{MAX_ROWS:,}"
 ROWS_AT_ONCE = 500
 PIECE_BYTES = 64 * 1024
 MAX_NAME = 100
@@ -44,13 +46,16 @@ def received(content: IO[bytes], name: str, note: Callable[[bytes], None]) -> It
                 size += len(piece)
                 if size > MAX_FILE_BYTES:
                     raise Misconfigured(
-                        f"a file may have {MAX_FILE_BYTES // 1024 // 1024} MiB: send it in parts,"
-                        " or use `ratings-sync import`"
+                        said(
+                            "a file may have %(most)s MiB: send it in parts, or use `ratings-sync"
+                            " import`",
+                            most=MAX_FILE_BYTES // 1024 // 1024,
+                        )
                     )
                 note(piece)
                 file.write(piece)
         if not size:
-            raise Misconfigured("the file is empty")
+            raise Misconfigured(said("the file is empty"))
         yield path
 
 
@@ -74,6 +79,8 @@ class Sending:
             return self._take(site, path, choice, actor)
         except Misconfigured as error:
             # The folder is ours, and says nothing to anybody.
+            if f"{path.parent}/" not in error.message:
+                raise
             raise Misconfigured(error.message.replace(f"{path.parent}/", "")) from None
 
     def _take(self, site: Site, path: Path, choice: Choice, actor: str) -> ImportFile:
@@ -100,11 +107,14 @@ def _some_at_once(rows: Iterator[Row]) -> Iterator[list[Row]]:
         count += len(some)
         if count > MAX_ROWS:
             raise Misconfigured(
-                f"a file may have {MAX_ROWS:,} rows: send it in parts, or use `ratings-sync import`"
+                said(
+                    "a file may have %(most)s rows: send it in parts, or use `ratings-sync import`",
+                    most=MOST_ROWS,
+                )
             )
         yield some
     if not count:
-        raise Misconfigured("there is no row below the columns")
+        raise Misconfigured(said("there is no row below the columns"))
 
 
 def new_row(row: Row, reading: RowReading, shape: Shape) -> NewRow:

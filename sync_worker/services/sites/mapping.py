@@ -14,6 +14,7 @@ from sync_worker.core.values.catalogue import ProposedPair
 from sync_worker.files.mapping_files import read_entities
 from sync_worker.files.proposals import ALL_WAYS, By
 from sync_worker.files.rows import BadFile
+from sync_worker.ledger.accounts.audit import SqlAudit
 from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.ledger.administration.mappings import Imported, ImportRefused
 from sync_worker.ledger.console.maps import PAGE, MapLine, SqlMaps, WaitingThing
@@ -102,6 +103,7 @@ class Maps:
     def __init__(self, admin: LedgerAdmin, products: Products) -> None:
         self._admin, self._products = admin, products
         self._maps = SqlMaps(admin.transactions)
+        self._audit = SqlAudit(admin.transactions)
 
     def page(self, who: Who, site_id: int, word: str = "", after: int = 0) -> MapsPage:
         """Maps by their number; ``word``: an id of either side or a title, whole."""
@@ -152,7 +154,11 @@ class Maps:
     def refuse(self, who: Who, site_id: int, numbers: Sequence[int]) -> int:
         """These are not one thing; they are not proposed again. How many there were."""
         who.check(Right.MAP, site_id)
-        return self._admin.proposals.refuse(site_id, numbers)
+        refused = self._admin.proposals.refuse(site_id, numbers)
+        if refused:
+            after = {"pairs": sorted(set(numbers)), "refused": refused}
+            self._audit.add(who.name, "map.refuse_pairs", site_id=site_id, after=after)
+        return refused
 
     def add(self, who: Who, site_id: int, content: bytes, why: str = "") -> Mapped:
         """Map what a CSV file says, whole or not at all. Raises RowsRefused."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
+from sync_console.pages.imports.words import ROWS
 from sync_worker.core.hold_reasons import HOLD_REASONS
 from sync_worker.core.processes import Process, ProcessKind
 from sync_worker.core.said import kept, said
@@ -14,9 +15,13 @@ from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import HistoryKind, InboxState, Operation, Side, SiteState
 from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.ledger.administration.site_faults import SqlSiteFaults
+from sync_worker.ledger.imports.files import SqlImportFiles
+from sync_worker.ledger.imports.tables import import_file
+from sync_worker.ledger.imports.values import ImportPlan, NewRow, RowEnd
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sweeps import SqlSweeps
 from sync_worker.ledger.tables import history, inbox, intent, link
+from sync_worker.services.imports.imports import STANDINGS
 from sync_worker.services.onboarding.steps import Step, StepState
 from sync_worker.services.ratings.words import CHANGES, ENDS, REASONS
 from tests.integration.console.held_shop import HeldShop
@@ -35,6 +40,7 @@ def fill(admin: LedgerAdmin) -> int:
     _happened(admin)
     _steps(admin)
     _runs(admin)
+    _files(admin)
     _troubles(admin)
     with admin.transactions.read() as connection:
         return int(connection.execute(select(link.c.id)).scalars().first() or 0)
@@ -91,6 +97,22 @@ def _runs(admin: LedgerAdmin) -> None:
         assert sweep is not None
         sweeps.end(replace(sweep, counts=COUNTS | FORECASTS))
     assert sweeps.begin(1, RunKind.SWEEP) is not None  # under way
+
+
+def _files(admin: LedgerAdmin) -> None:
+    """A file of ratings at each standing, with a row of each end."""
+    files = SqlImportFiles(admin.transactions)
+    shape = {"is_jsonl": False, "header": ["a"], "delimiter": ",", "has_mark": False}
+    ends = [RowEnd(2 + line, end, "a", "is empty") for line, end in enumerate(ROWS)]
+    counts, writes = dict.fromkeys(ROWS, 3), {"create on wix": 3, "update on external": 2}
+    for phase, state in STANDINGS:
+        import_id = files.begin(1, "datei.csv", "eve", ImportPlan({}, shape))
+        files.add_rows(import_id, 1, [NewRow(end.line, '["a"]', "", None, end) for end in ends])
+        files.is_there(import_id)
+        stands = {"phase": str(phase), "state": str(state), "counts": counts, "writes": writes}
+        with admin.transactions.write() as connection:
+            its = update(import_file).where(import_file.c.id == import_id)
+            connection.execute(its.values(stands | {"reason": "unexpected error"}))
 
 
 def _troubles(admin: LedgerAdmin) -> None:

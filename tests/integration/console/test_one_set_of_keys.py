@@ -6,28 +6,29 @@ tried here, on one ledger.
 
 from __future__ import annotations
 
-import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from sync_worker.core.sweep_values import RunKind
-from sync_worker.core.values import EntityRef
-from sync_worker.core.values.catalogue import ProposedPair
 from sync_worker.ledger.accounts.sealing import new_key, public_of
+from sync_worker.ledger.accounts.tables import audit
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sweeps import SqlSweeps
 from sync_worker.ledger.tables import history, inbox
-from tests.integration.console.ground import Ground, ground_over
+from tests.integration.console.both import WHY, Both
+from tests.integration.console.ground import ground_over
 from tests.integration.console.held_shop import HeldShop
-from tests.integration.console.programs import Program, program
+from tests.integration.console.programs import program
+from tests.integration.console.scenes_of_files import SCENES_OF_FILES
+from tests.integration.console.scenes_of_sites import SCENES_OF_SITES
 from tests.integration.console.two_sites import two_sites
-from tests.integration.shell import Shell, shell_in
+from tests.integration.shell import shell_in
 from tests.unit.manifest.test_settings import SMALL, written
 
 PAGE = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
@@ -38,39 +39,16 @@ OLDER = {
     if "…" not in row[1]
     for command in re.findall(r"`([^`]+)`", row[1])
 }
-WHY = ("--why", "w")
+ACTS = {
+    command
+    for row in (line.split("|") for line in SECTION.splitlines() if "| `POST " in line)
+    for command in re.findall(r"`([^`]+)`", row[1])
+}
+# These only say what would happen.
+LOOKS = {"site policy --preview"}
 SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 # These ask live systems, or print what `onboard status` and `account show` print.
 AS_ANOTHER = {"onboard run", "onboard skip", "onboard again", "account pause", "account list"}
-
-
-@dataclass
-class Both:
-    """One ledger, asked by command and as a program."""
-
-    ground: Ground
-    shell: Shell
-    asker: Program
-    shop: HeldShop
-    link_id: int
-
-    def command(self, *words: str) -> Any:
-        done = self.shell.run(*words, "--json")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    def get(self, path: str) -> Any:
-        answer = self.asker.get(path)
-        assert answer.status_code == 200, answer.text
-        return answer.json
-
-    def post(self, path: str, **body: object) -> Any:
-        answer = self.asker.post(path, body)
-        assert answer.status_code == 200, answer.text
-        return answer.json
-
-    def held(self, reason: str = "unknown_contact") -> int:
-        return self.shop.hold(reason, key=f"k{self.shop._next}")
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +111,16 @@ def keys_of(value: Any) -> Iterator[str]:
             yield from keys_of(inner)
 
 
+def deeds(both: Both) -> Counter[str]:
+    """How many the audit and the history have, by the kind of who did them."""
+    with both.ground.parts.transactions.read() as connection:
+        people = [*connection.scalars(select(audit.c.actor))]
+        people += connection.scalars(select(history.c.actor))
+        told = connection.scalars(select(inbox.c.payload).where(inbox.c.change == "decide"))
+        people += [str(decision.get("actor")) for decision in told]
+    return Counter(one.partition(":")[0] for one in people)
+
+
 def account_show(both: Both) -> tuple[Any, Any]:
     return both.command("account", "show", "3"), both.get("/sites/3/account")
 
@@ -192,30 +180,6 @@ def held_try(both: Both) -> tuple[Any, Any]:
     told = both.command("held", "try-now")
     both.shop.wait("remote_away")
     return told, both.post(f"/waiting/{key}/try")
-
-
-def propose(both: Both) -> None:
-    pairs = [
-        ProposedPair(EntityRef(f"w-{n}", "stores", "reviews"), EntityRef(f"e-{n}"), "sku", "a", "b")
-        for n in range(2)
-    ]
-    both.ground.admin.proposals.replace(1, pairs)
-
-
-def pairs(both: Both) -> tuple[Any, Any]:
-    propose(both)
-    return both.command("onboard", "pairs", "--site", "1"), both.get("/sites/1/pairs")["pairs"]
-
-
-def pairs_confirm(both: Both) -> tuple[Any, Any]:
-    propose(both)
-    told = both.command("onboard", "pairs", "--site", "1", "--confirm")
-    return told, both.post("/sites/1/pairs/confirm-all")
-
-
-def pairs_refuse(both: Both) -> tuple[Any, Any]:
-    told = both.command("onboard", "pairs", "--site", "1", "--refuse", "4711")
-    return told, both.post("/sites/1/pairs/refuse", numbers=[4711])
 
 
 def onboard_status(both: Both) -> tuple[Any, Any]:
@@ -321,30 +285,16 @@ def search(both: Both) -> tuple[Any, Any]:
     return both.command("search", "bumblebee"), both.get("/ratings?q=bumblebee")
 
 
-def site_history(both: Both) -> tuple[Any, Any]:
-    return both.command("site", "history", "--site", "2"), both.get("/audit?site_id=2")
-
-
-def site_pause(both: Both) -> tuple[Any, Any]:
-    told = both.command("site", "pause", "--site", "1", *WHY)
-    return told, both.post("/sites/1/pause", why="w")
-
-
-def site_resume(both: Both) -> tuple[Any, Any]:
-    both.post("/sites/1/pause", why="w")
-    told = both.command("site", "resume", "--site", "1", *WHY)
-    both.post("/sites/1/pause", why="w")
-    return told, both.post("/sites/1/resume", why="w")
-
-
-def site_policy(both: Both) -> tuple[Any, Any]:
-    told = both.command("site", "policy", "deletes=ignore", "--site", "1")
-    return told, both.post("/sites/1/policies", policies={"deletes": "propagate"})
+def console_audit(both: Both) -> tuple[Any, Any]:
+    return both.command("console", "audit", "--site", "2"), both.get("/audit?site_id=2")
 
 
 SCENES: Mapping[str, Any] = {
+    **SCENES_OF_FILES,
+    **SCENES_OF_SITES,
     "account show": account_show,
     "comparisons": comparisons,
+    "console audit": console_audit,
     "console user add": user_add,
     "console user end-sessions": user_end,
     "console user list": user_list,
@@ -357,9 +307,6 @@ SCENES: Mapping[str, Any] = {
     "held release --preview": held_preview,
     "held show": held_show,
     "held try-now": held_try,
-    "onboard pairs": pairs,
-    "onboard pairs --confirm": pairs_confirm,
-    "onboard pairs --refuse": pairs_refuse,
     "onboard status": onboard_status,
     "rating choose": rating_choose,
     "rating compare": rating_compare,
@@ -369,10 +316,6 @@ SCENES: Mapping[str, Any] = {
     "rating stop": rating_stop,
     "rating undo": rating_undo,
     "search": search,
-    "site history": site_history,
-    "site pause": site_pause,
-    "site policy": site_policy,
-    "site resume": site_resume,
 }
 
 
@@ -382,7 +325,11 @@ def test_page_names_each_pair_that_is_tried() -> None:
 
 @pytest.mark.parametrize("command", sorted(SCENES))
 def test_command_and_endpoint_answer_with_the_same_keys(command: str, both: Both) -> None:
+    before = deeds(both)
     told, answered = SCENES[command](both)
+    if command in ACTS - LOOKS:
+        done = deeds(both) - before
+        assert {"cli", "token"} <= set(done), "the audit says who"
     older = OLDER[command]
     assert told, "else nothing is proved"
     if older:

@@ -1,0 +1,1 @@
+"""``ratings-sync imports``: files of ratings that workers import."""
