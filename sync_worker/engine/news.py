@@ -224,8 +224,12 @@ class Tombstones:
     ) -> None:
         """The record is gone now, even if an earlier look of this run had found it."""
         self.bury(tombstone)
-        self.last_states[tombstone.side, tombstone.remote_id] = last_state
+        self.note_last_state(tombstone.side, tombstone.remote_id, last_state)
         self.revived.pop((tombstone.side, tombstone.remote_id), None)
+
+    def note_last_state(self, side: Side, remote_id: str, last_state: RecordState) -> None:
+        """In which a record was when it went, as far as this run knows."""
+        self.last_states[side, remote_id] = last_state
 
     def dig_out(self, side: Side, remote_id: str) -> None:
         """It is only out of sight, as this run has seen: to be removed before it is buried."""

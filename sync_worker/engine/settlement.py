@@ -149,6 +149,8 @@ class Settlement:
         echo = self._echo(remote_id)
         if echo is None:
             return None
+        # The file may know it as it was before our write.
+        self.view.tombstones.note_last_state(self.intent.slot.side, remote_id, echo.state)
         return Settled(self._known(echo), self._values(echo), is_gone=True)
 
     def _note_unknown(self, befores: Mapping[str, Value | None]) -> None:

@@ -173,6 +173,26 @@ def test_import_published_and_deleted_in_one_run_was_seen(make: LedgerMaker) -> 
     assert_at_rest(world)
 
 
+@both_ledgers
+def test_import_whose_publication_only_our_update_saw_was_seen(make: LedgerMaker) -> None:
+    """Its worker died before it could say so, and it was gone when the next one looked."""
+    world = played(rates(E, value=1), on_wix(PUBLISHED), on_wix(REJECTED), make_ledger=make)
+    silently(world, on_wix(PUBLISHED))
+    changes(E, value=2)(world)
+
+    def die(place: str) -> None:
+        if place == "after wix.update":
+            world.on_step = lambda place: None
+            raise Crash(place)
+
+    world.on_step = die
+    world.work(deliver(world))
+    deletes(W)(world)
+    world.settle()
+    assert stands(world) == (None, None)
+    assert_at_rest(world)
+
+
 def test_publication_is_the_newer_word_about_what_a_look_saw_wait() -> None:
     """Nothing is put back to waiting: then no look is needed, and none finds it gone."""
     world = World(0, reviews(people=4), memory_ledger)

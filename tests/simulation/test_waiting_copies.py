@@ -122,6 +122,18 @@ def test_rejected_review_takes_its_copy_along_when_that_is_shown() -> None:
     assert_at_rest(world)
 
 
+def test_rejected_and_deleted_review_takes_its_copy_along_when_shown() -> None:
+    acts = (rates(W, overall=80), on_wix(PUBLISHED), on_wix(REJECTED), deletes(W))
+    world = waited(*acts, wix=KEEPS)
+    world.settle()
+    assert stands(world) == (None, ("4", "pending"))
+    assert broken_invariants(world) == []
+    APPROVED(world)
+    world.settle()
+    assert stands(world) == (None, None)
+    assert_at_rest(world)
+
+
 @any_system
 def test_approval_leaves_edits_of_stars_and_words_alone(external: Capabilities) -> None:
     world = a_world(external=external)

@@ -59,13 +59,20 @@ def was_never_seen_published(shop: Shop, external_ref: EntityRef, person: Person
     saw it: its answer was lost, and nothing there has a number (docs/promises.md).
     """
     there = shop.crowd.ratings_of(Side.EXTERNAL, external_ref, person)
-    if len(there) != 1 or there[0].is_visible or shop.external.capabilities.has_revision:
+    if len(there) != 1 or shop.external.capabilities.has_revision:
         return False
-    remote_id = there[0].remote_id
-    acts = [one for one in shop.external.journal if one.remote_id == remote_id]
+    return is_unseen_copy(shop, there[0])
+
+
+def is_unseen_copy(shop: Shop, record: Record) -> bool:
+    """Whether a record outside is a create of ours that nobody has seen there: a moderator's
+    approval, and nothing else, shows it.
+    """
+    acts = [one for one in shop.external.journal if one.remote_id == record.remote_id]
+    if record.is_visible or not acts or not acts[0].by_us:
+        return False
     is_only_hidden = all(one.operation == "moderate" for one in acts[1:])
-    is_made_by_us = acts[0].operation == "create" and acts[0].by_us
-    return is_made_by_us and is_only_hidden and remote_id not in shop.once_published
+    return is_only_hidden and record.remote_id not in shop.once_published
 
 
 def twins(shop: Shop) -> Iterator[str]:
@@ -135,7 +142,9 @@ def resurrected(shop: Shop) -> Iterator[str]:
             lives = any(
                 attributes & shop.act_log.attributes_of(record)
                 for record in live_records(shop, key)
-                if record.remote_id not in left and not is_hidden_by_its_owner(shop, record)
+                if record.remote_id not in left
+                and not is_hidden_by_its_owner(shop, record)
+                and not is_unseen_copy(shop, record)
             )
             if (
                 lives
