@@ -243,8 +243,11 @@ class _Case:
         the earlier.
 
         Clocks of two systems are never compared (I19): deliveries are ordered by when we accepted
-        them.
+        them. What we may have written ourselves is older than any edit that it does not show.
         """
+        for side in Side:
+            if self.now[side].may_be_ours and not self.now[side.other].may_be_ours:
+                return side.other
         wix, external = self.now[Side.WIX].heard, self.now[Side.EXTERNAL].heard
         if external is not None and (wix is None or external > wix):
             # heard of outside only, or outside last

@@ -126,7 +126,7 @@ def _plan_attributes(view: View, *, moderates: bool) -> dict[str, Action]:
     reworded = sides_reworded(view) if view.carried.words else NO_SIDE
     for name, field in view.fields.items():
         # Written in this run, and not taken as written: once more would end the same.
-        if name in view.unmatched:
+        if name in view.written.unmatched:
             actions[name] = Hold(NORMALISED)
             continue
         wix, external = _snapshots(view, name)
@@ -175,7 +175,11 @@ def _withdrawn(view: View, write: SlotWrite) -> SlotWrite:
 def _snapshots(view: View, attribute: str) -> list[Snapshot]:
     """An attribute as Wix shows it now, and as the external side does."""
     shown = [view.record_views[slot] for slot in (Slot(Side.WIX, attribute), EXTERNAL_SLOT)]
-    return [Snapshot(one.values.get(attribute), one.heard, one.privacy) for one in shown]
+    ours = [(side, attribute) in view.written.maybe_ours for side in (Side.WIX, Side.EXTERNAL)]
+    return [
+        Snapshot(one.values.get(attribute), one.heard, one.privacy, may_be_ours)
+        for one, may_be_ours in zip(shown, ours, strict=True)
+    ]
 
 
 def held_slots(view: View, actions: Mapping[str, Action]) -> Set[Slot]:

@@ -50,7 +50,7 @@ def reported(view: View, outcome: Outcome) -> Outcome:
 
 
 def _kind_of_done(view: View) -> OutcomeKind:
-    return OutcomeKind.SYNCED if view.write_count else OutcomeKind.IN_STEP
+    return OutcomeKind.SYNCED if view.written.count else OutcomeKind.IN_STEP
 
 
 def end_of_run(

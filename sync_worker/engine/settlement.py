@@ -7,7 +7,7 @@ record since.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 
 from sync_worker.core.errors import Transient
@@ -218,6 +218,8 @@ class Settlement:
         if echo is not None:
             return self._as_shown(echo)
         self._wait_for_echo()
+        wanted = as_wanted_in(self.view, self.intent, record)
+        self.view.written.note_maybe_ours(self.intent.slot.side, wanted)
         self._note_unknown(self.intent.befores)
         self._echoes.note_covered(record.remote_id, range(first, record.revision))
         return None
@@ -299,11 +301,7 @@ class Settlement:
         return {name: values.get(name) for name in self.intent.targets}
 
     def _has_targets(self, record: Record) -> bool:
-        # What waits for a moderator holds what we wrote, too, though it shows nothing yet.
-        values, intent = self.view.seen_as(self.intent.slot, record).hidden, self.intent
-        return all(
-            is_as_wanted(self.view, intent, name, values.get(name)) for name in intent.targets
-        )
+        return as_wanted_in(self.view, self.intent, record) == set(self.intent.targets)
 
 
 def is_made_here(can: Capabilities, intent: Intent, record: Record) -> bool:
@@ -326,6 +324,13 @@ def _tells_more(view: View, intent: Intent, record: Record) -> bool:
         for name, value in shown.items()
         if name not in intent.targets
     )
+
+
+def as_wanted_in(view: View, intent: Intent, record: Record) -> Set[str]:
+    """The attributes that a record shows as a write wanted them."""
+    # What waits for a moderator holds what we wrote, too, though it shows nothing yet.
+    values = view.seen_as(intent.slot, record).hidden
+    return {name for name in intent.targets if is_as_wanted(view, intent, name, values.get(name))}
 
 
 def is_as_wanted(view: View, intent: Intent, name: str, shown: Value | None) -> bool:

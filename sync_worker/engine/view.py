@@ -38,6 +38,7 @@ from sync_worker.engine.record_view import (
     remembered,
     seen,
 )
+from sync_worker.engine.writes.written import Written
 
 HOUR_SECONDS = 3600.0
 
@@ -53,9 +54,8 @@ class View:
     that told nothing new. ``history``: edits found to be lost, for the next commit. ``erases``: a
     privacy request removes this opinion everywhere. ``shadowed``: records behind the synced one.
     ``let_in``: records of guests that a person let go on. ``losers``: living records that have to
-    go, as after a merge another one is the person's. ``looked_up``: sides searched. ``unmatched``:
-    attributes that came back as something else than we wrote; ``unseen``: slots of them that may
-    show an edit: not seen yet. ``write_count``: writes that succeeded.
+    go, as after a merge another one is the person's. ``looked_up``: sides searched.
+    ``written``: what came of its writes.
     """
 
     run: LeasedLink
@@ -75,9 +75,7 @@ class View:
     let_in: set[str] = field(default_factory=set)
     losers: dict[tuple[Side, str], tuple[Slot, Record]] = field(default_factory=dict)
     looked_up: set[Side] = field(default_factory=set)
-    write_count: int = 0
-    unmatched: set[str] = field(default_factory=set)
-    unseen: set[Slot] = field(default_factory=set)
+    written: Written = field(default_factory=Written)
     holds: Holds = field(default_factory=Holds)
     departures: Departures = field(default_factory=Departures)
 
@@ -281,18 +279,9 @@ class View:
                 known = self.memory.get(slot)
                 self.record_views[slot] = remembered(slot, known, self.bases, self.carried)
 
-    def count_write(self) -> None:
-        self.write_count += 1
-
     def note_standing(self, slot: Slot, standing: Standing) -> None:
         """Who made the record of a slot, or keeps it out of sight, is known anew."""
         self.record_views[slot] = self.record_views[slot].under(standing)
-
-    def note_unmatched(self, slot: Slot, attribute: str, *, is_ours: bool) -> None:
-        """A remote returned something else; ``is_ours``: made so by our write, not an edit."""
-        self.unmatched.add(attribute)
-        if not is_ours:
-            self.unseen.add(slot)
 
 
 # -- what follows from it
@@ -329,7 +318,7 @@ def shadowed_left(view: View) -> list[str]:
 
 def begins_generation(view: View) -> bool:
     """Whether the next write, or a record found, ends the death of a link."""
-    return view.run.link.state is LinkState.BURIED and view.write_count == 0
+    return view.run.link.state is LinkState.BURIED and view.written.count == 0
 
 
 def recent_writes(view: View, more: int = 0) -> Sequence[float]:
@@ -338,4 +327,4 @@ def recent_writes(view: View, more: int = 0) -> Sequence[float]:
     This run's own writes, and so many ``more``, are at its end.
     """
     recent = [at for at in view.run.link.writes if at > view.run.now - HOUR_SECONDS]
-    return (*recent, *[view.run.now] * (view.write_count + more))
+    return (*recent, *[view.run.now] * (view.written.count + more))

@@ -231,7 +231,7 @@ class Writing:
             # Left as it was before the write: that has been seen.
             if name in self.view.carried.words and returned == intent.befores.get(name):
                 is_ours = True
-            self.view.note_unmatched(write.slot, name, is_ours=is_ours)
+            self.view.written.note_unmatched(write.slot, name, is_ours=is_ours)
 
     # -- remembering
 
@@ -250,7 +250,7 @@ class Writing:
         if self.view.holds.decided is not None:
             note_written(self.view.holds.decided, intent)
         self.unsaved = Unsaved(intent, change)
-        self.view.count_write()
+        self.view.written.add()
         self.view.learn(change.records, change.bases)
 
     def save(self, end: Commit | None = None) -> Committed | None:

@@ -137,7 +137,7 @@ class ImportRun:
                 self.create(Slot(Side.WIX, name), self.values[name])
 
     def create(self, slot: Slot, value: Decimal) -> None:
-        name, before = slot.attribute, self.view.write_count
+        name, before = slot.attribute, self.view.written.count
         words = words_for(self.view, name, self.row.words)
         carried = {word: text for word, text in words.items() if word in self.view.carried.words}
         values: dict[str, Value] = {name: value, **carried}
@@ -153,7 +153,7 @@ class ImportRun:
             if not self.is_unknown(name):
                 return
         self.work.writing.perform(write)
-        if self.view.write_count > before:  # else Wix had one after all, and it was adopted
+        if self.view.written.count > before:  # else Wix had one after all, and it was adopted
             self.created.add(name)
         self.work.writing.save()
 

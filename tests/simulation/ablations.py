@@ -64,6 +64,7 @@ from sync_worker.engine.words import planning
 from sync_worker.engine.writes import limits, values
 from sync_worker.engine.writes.echoes import Echoes
 from sync_worker.engine.writes.limits import WriteLimits
+from sync_worker.engine.writes.written import Written
 from sync_worker.engine.writing import Writing
 from sync_worker.intake import contact_events as contact_events_module
 from sync_worker.intake import raters as raters_module
@@ -491,6 +492,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
         (Echoes, "note_covered", _nothing),
         (history_lines, "lines_for_revision_gap", _nobody),
     ),
+    "own write of unknown outcome": ((Written, "note_maybe_ours", _nothing),),
     "waiting for an accepted create": ((Settling, "_wait_for", _nothing),),
     "hearing of a failed create": ((Settling, "_failures_of", _nobody),),
     "text of an accepted create": ((Settlement, "_is_somebodys_own", _never),),

@@ -99,6 +99,7 @@ GUARDED = {
     "clock that never goes back",
     "bound of a jump ahead",
     "gap record",  # tests/simulation/test_settlement.py
+    "own write of unknown outcome",  # tests/simulation/test_words.py
     # tests/simulation/test_tries.py
     "tries taken together",
     "waiting for the echo",

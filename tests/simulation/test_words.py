@@ -293,3 +293,51 @@ def test_privacy_request_reaches_what_is_set_aside(side: Side) -> None:
     assert not world.external.records
     change(WixKind.RATINGS)
     assert "Sturdy mug." not in world.ledger.everything()
+
+
+def deliver_all(world: World) -> None:
+    while world.post.webhooks:
+        world.post.deliver_some(world.chance.random)
+
+
+def with_our_write_unheard() -> World:
+    """The answer and the echo of a write outside are lost; Wix says something newer, and right
+    after that the stars are edited outside.
+    """
+    world = a_world()
+    rate(world, W, 80, title="First", body="Nice")
+    world.drain()
+    tell, lost = world.external.on_event, list[str]()
+
+    def lose_the_answer(operation: str) -> str | None:
+        if operation == "update" and not lost:
+            lost.append(operation)
+            world.external.on_event = lambda event: None
+            return "response_lost"
+        return None
+
+    def edit_meanwhile(place: str) -> None:
+        if place == "before external.get" and lost:
+            world.on_step, world.external.on_event = lambda place: None, tell
+            say(world, W, title="Third")
+            deliver_all(world)
+            changes(E, value=2)(world)
+            deliver_all(world)
+
+    world.external.fault, world.on_step = lose_the_answer, edit_meanwhile
+    say(world, W, title="Second")
+    world.settle()
+    return world
+
+
+def test_newer_words_win_over_our_own_write_of_unknown_outcome() -> None:
+    world = with_our_write_unheard()
+    assert both_show(world) == (["40", "Third", "Nice"], ["2", "Third", "Nice"])
+    assert broken_invariants(world) == []
+
+
+def test_older_words_win_where_our_own_write_passes_for_an_edit() -> None:
+    with without("own write of unknown outcome"):
+        world = with_our_write_unheard()
+        assert both_show(world) == (["40", "Second", "Nice"], ["2", "Second", "Nice"])
+        assert [message[:4] for message in broken_invariants(world)] == ["I26 "]

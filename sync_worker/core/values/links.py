@@ -103,12 +103,13 @@ class Snapshot:
 
     ``value`` is ``None`` when absent. ``heard`` is the inbox id of the delivery in hand that told
     us, ``None`` if it was found by reading or is what the ledger remembers. ``privacy``: absent
-    because of a privacy request.
+    because of a privacy request. ``may_be_ours``: as a write of ours of unknown outcome wanted it.
     """
 
     value: Value | None
     heard: int | None = None
     privacy: bool = False
+    may_be_ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)

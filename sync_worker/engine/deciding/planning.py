@@ -133,7 +133,7 @@ class DecidedPlan:
     def action(self, name: str) -> Action:
         """Bring both sides to what was decided, one after the other."""
         # Written in this run, and not taken as written: once more would end the same.
-        if name in self.view.unmatched:
+        if name in self.view.written.unmatched:
             return Hold(NORMALISED)
         for side in BOTH:
             if self.is_reached(name, side) or self._takes_no_words(name, side):

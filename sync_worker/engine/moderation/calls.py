@@ -27,7 +27,7 @@ def note_moderated(view: View, slot: Slot, operation: Operation, record: Record)
     # approved once has been, whatever the rules of the site made of that.
     is_done = is_as_asked(operation, record) or before is Standing.TO_APPROVE
     if operation in MODERATES and not is_done:
-        view.note_unmatched(slot, slot.attribute, is_ours=True)
+        view.written.note_unmatched(slot, slot.attribute, is_ours=True)
 
 
 def standing_written(

@@ -55,7 +55,7 @@ def plan_words(view: View, main: Action) -> dict[str, Action]:
     actions: dict[str, Action] = {}
     for name, field in view.carried.words.items():
         # Written in this run, and not taken as written: once more would end the same.
-        if name in view.unmatched:
+        if name in view.written.unmatched:
             actions[name] = Hold(NORMALISED)
         elif len(there) == len(Side):
             actions[name] = _plan_text(view, field)
@@ -68,7 +68,11 @@ def _plan_text(view: View, field: WordsField) -> Action:
     """Both sides have the record."""
     name = field.name
     wix, external = (
-        Snapshot(view.value_on(side, name), view.record_views[view.slot_of(name, side)].heard)
+        Snapshot(
+            view.value_on(side, name),
+            view.record_views[view.slot_of(name, side)].heard,
+            may_be_ours=(side, name) in view.written.maybe_ours,
+        )
         for side in Side
     )
     # not the person's, and only where policy lets it travel

@@ -43,7 +43,7 @@ def remember_removal(writing: Writing, intent: Intent) -> None:
     """A record beside the one on file is gone: commit that."""
     change = commit_of_removal(writing.view, intent)
     writing.keeper.commit(change)
-    writing.view.count_write()
+    writing.view.written.add()
     writing.view.learn(change.records, {})
 
 

@@ -135,7 +135,7 @@ def commit_of_write(
         # It has more to say: what tells of that is still news.
         seen = 0 if before is None else before.revision
         known = replace(known, revision=seen)
-    is_unseen = intent.slot in view.unseen or intent.operation in MODERATES
+    is_unseen = intent.slot in view.written.unseen or intent.operation in MODERATES
     if is_unseen and known is not None and before is not None:
         # It shows somebody's edit, perhaps, and what tells of that is still news.
         known = replace(known, revision=before.revision)
@@ -249,10 +249,10 @@ def _bases(
     for name in names:
         shown, source = values.get(name), intent.sources.get(name)
         # Not taken as written, so not agreed on: its source is still a change to be carried over.
-        if name in view.unmatched:
+        if name in view.written.unmatched:
             source = view.bases[name].on(intent.slot.side.other)
             # Nor did our write make what it shows: not applied, or edited by somebody.
-            if intent.slot in view.unseen:
+            if intent.slot in view.written.unseen:
                 shown = view.bases[name].on(intent.slot.side)
         version = view.carried.version_of(name)
         if intent.slot.side is Side.WIX:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from itertools import product
 
@@ -219,6 +220,16 @@ def test_delivery_in_hand_beats_a_change_found_by_reading() -> None:
     assert plan(SAME_SCALES, base, read, heard, Policy()) == Write(
         Side.WIX, Decimal(2), "conflict_latest"
     )
+
+
+@pytest.mark.parametrize("ours", [0, 1])
+def test_what_we_may_have_written_loses_to_an_edit(ours: int) -> None:
+    sides = [Snapshot(Decimal(5), heard=1), Snapshot(Decimal(2), heard=1)]
+    sides[ours] = replace(sides[ours], heard=2, may_be_ours=True)
+    target, value = (Side.EXTERNAL, Decimal(5)) if ours else (Side.WIX, Decimal(2))
+    wix, external = sides
+    planned = plan(SAME_SCALES, Base(Decimal(4), Decimal(4)), wix, external, Policy())
+    assert planned == Write(target, value, "conflict_latest")
 
 
 def test_fine_edit_inside_its_class_writes_nothing() -> None:
