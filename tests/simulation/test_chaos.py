@@ -148,6 +148,7 @@ FOUND = [
     ("replies, contacts merge and people ask to be forgotten, nothing dropped, no sweep", 80442),
     ("records move, storm, people ask to be forgotten", 80354),
     ("records move, people ask to be forgotten", 80452),
+    ("all workers at one delivery, calm", 82303),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -178,10 +179,14 @@ class MemoryState:
         return None
 
     def _absorb(self, row: InboxRow, new: NewDelivery) -> None:
-        """Of a sender without ids it may tell of a later edit: then only a look serves for both."""
+        """Of a sender without ids it may tell of a later edit: then only a look serves for both, and
+        that edit is what is on file, should the record be gone by then.
+        """
         told, its = [(one.revision, one.sequence, one.payload) for one in (row.delivery.new, new)]
         if new.dedupe_id is None and told != its:
             row.delivery = replace(row.delivery, must_read=True)
+            if (new.revision or 0) > (row.delivery.new.revision or math.inf):
+                row.delivery = replace(row.delivery, new=new)
 
     def release_row(self, inbox_id: int) -> None:
         """Back to ``new``, to be read afresh; a held link that it belongs to is live again."""

@@ -211,12 +211,9 @@ def twin_of(new: NewDelivery) -> Any:
     if new.dedupe_id is not None:
         return same.where(inbox.c.dedupe_id == new.dedupe_id)
     # A thin sender gives no id: only a row that no run has taken yet serves for both.
-    return same.where(
-        inbox.c.dedupe_id.is_(None),
-        inbox.c.state == str(InboxState.NEW),
-        inbox.c.remote_id == new.remote_id,
-        inbox.c.change == str(new.change),
-    )
+    is_free = inbox.c.dedupe_id.is_(None) & (inbox.c.state == str(InboxState.NEW))
+    is_about_it = (inbox.c.remote_id == new.remote_id) & (inbox.c.change == str(new.change))
+    return same.where(is_free, is_about_it)
 
 
 def absorb(connection: Connection, new: NewDelivery) -> int | None:
@@ -225,14 +222,16 @@ def absorb(connection: Connection, new: NewDelivery) -> int | None:
     if new.dedupe_id is not None:
         known: int | None = connection.execute(found).scalar()
         return known
-    columns = (inbox.c.revision, inbox.c.sequence, inbox.c.payload, inbox.c.must_read)
-    row = connection.execute(found.add_columns(*columns)).first()
-    told = (new.revision, new.sequence, dict(new.payload))
-    if row is None or row.must_read or (row.revision, row.sequence, row.payload) == told:
+    told = {"revision": new.revision, "sequence": new.sequence, "payload": dict(new.payload)}
+    row = connection.execute(found.add_columns(*(inbox.c[name] for name in told))).first()
+    if row is None or tuple(row)[1:] == tuple(told.values()):
         return None if row is None else int(row.id)
-    # It tells of an earlier edit: only a look at the record serves for both.
+    # Only a look serves for both; if the record is gone by then, the later edit is what is told.
+    later = {name: literal(its, inbox.c[name].type) for name, its in told.items()}
+    is_later = inbox.c.revision < later["revision"]
+    kept = {name: case((is_later, its), else_=inbox.c[name]) for name, its in later.items()}
     is_free = (inbox.c.id == row.id) & (inbox.c.state == str(InboxState.NEW))
-    marked = connection.execute(update(inbox).where(is_free).values(must_read=True))
+    marked = connection.execute(update(inbox).where(is_free).values(must_read=True, **kept))
     return int(row.id) if marked.rowcount else None
 
 

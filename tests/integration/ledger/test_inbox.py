@@ -53,6 +53,15 @@ class TestInbox:
         assert ground.stored(2, dedupe_id=None) == inbox_id
         assert ground.ledger.inbox.open_delivery(inbox_id)[0].must_read
 
+    def test_twin_keeps_the_latest_of_what_it_absorbed(self, ground: Ground) -> None:
+        """In any order, and also where it is a hint already: it may be all that tells of it."""
+        inbox_id = ground.stored(2, dedupe_id=None)
+        for revision in (1, 4, 3):
+            assert ground.stored(revision, dedupe_id=None) == inbox_id
+        kept = ground.ledger.inbox.open_delivery(inbox_id)[0]
+        assert (kept.new.revision, kept.must_read) == (4, True)
+        assert kept.new.payload == a_delivery(4).payload
+
     def test_thin_delivery_waits_beside_the_twin_that_came_since(self, ground: Ground) -> None:
         """The remote is down: both are tried again, and the first counts what failed."""
         taken = ground.stored(dedupe_id=None)
