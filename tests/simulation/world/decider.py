@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 from sync_worker.core.ports.decisions import Judge, RatingOnFile
@@ -91,8 +92,7 @@ class Decider:
         random = self._chance.random
         number = random.randrange(len(entities))
         key = (number, str(random.choice(persons).contact_id))
-        entity = self._ledger.directory.entity(self._site_id, Side.WIX, entities[number][0])
-        link_id = self._ledger.links.link_id(RatingKey(self._site_id, entity.id, key[1]))
+        link_id = self._link_id(entities[number][0], key[1])
         if link_id is None:
             return
         deeds = [self._makes, self._undoes, self._chooses] * 5 + [self._carries_out] * 2
@@ -104,14 +104,24 @@ class Decider:
                 deed(random.choice(SUPPORT), link_id)
                 return
 
+    def _link_id(self, wix: EntityRef, contact_id: str) -> int | None:
+        entity = self._ledger.directory.entity(self._site_id, Side.WIX, wix)
+        found: int | None = self._ledger.links.link_id(
+            RatingKey(self._site_id, entity.id, contact_id)
+        )
+        return found
+
     def _note(self, number: int, link_id: int, decision: Decision) -> None:
         # A world of one rating need not say which one.
         key = self._keys.get(link_id, (0, "contact-0"))
         self.decided.append(DecidedAct(number, key, decision, self._count_acts(key)))
 
-    def end(self) -> None:
-        """All that was stopped goes on; a merge may have joined it with another one."""
-        for link_id in sorted(self._keys):
+    def end(self, persons: Sequence[Person], entities: Sequence[tuple[EntityRef, Any]]) -> None:
+        """All that was stopped goes on, also where a merge has joined it with another one."""
+        for number, person in product(range(len(entities)), persons):
+            link_id = self._link_id(entities[number][0], str(person.contact_id))
+            if link_id is None:
+                continue
             with suppress(DecisionRefused):
                 self.service.go_on(SUPPORT[0], link_id, "the end")
 
