@@ -84,7 +84,10 @@ def test_no_seed_breaks_an_invariant_on_the_sql_ledger(scene: str, seeds: range)
 # A review that said whose it was passed for a lost create of ours; a reply of unknown outcome
 # covered one of the owner without a line; and who was forgotten before any look at a record that
 # was given to them passed for the account of our token. And the request of one person took along
-# the new rating of another one, of whose earlier rating only a hashed address was left.
+# the new rating of another one, of whose earlier rating only a hashed address was left. Of two
+# edits whose sender gives no ids only the first had left its number. And five were the simulator's
+# own: a stopped rating that a merge had joined was never let go on, a copy that waited was shown
+# and hidden or deleted between two looks, and what a forgotten person had given named another one.
 FOUND = [
     ("words, contacts merge and people ask to be forgotten", 13),
     ("decisions, two attributes, nothing dropped, no sweep", 14),
@@ -149,6 +152,12 @@ FOUND = [
     ("records move, storm, people ask to be forgotten", 80354),
     ("records move, people ask to be forgotten", 80452),
     ("all workers at one delivery, calm", 82303),
+    ("decisions, contacts merge and people ask to be forgotten", 82070),
+    ("copies wait outside, no revisions", 82007),
+    ("copies wait outside, no revisions", 82303),
+    ("records move, people ask to be forgotten", 82065),
+    ("records move, storm, people ask to be forgotten", 80241),
+    ("records move, storm, people ask to be forgotten", 80480),
 ]
 
 

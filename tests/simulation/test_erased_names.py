@@ -61,6 +61,23 @@ def test_news_of_when_a_record_was_theirs_is_emptied(make_ledger: LedgerMaker) -
     assert broken_invariants(world) == []
 
 
+def test_record_given_away_after_the_request_stays_forgotten(make_ledger: LedgerMaker) -> None:
+    """It had only just been told of: nothing but the hash of its id is left."""
+    world = World(0, Options(CALM, people=2, external=NUMBERED), make_ledger)
+    rates(E, value=4)(world)
+    world.post.deliver(0)
+    world.queue.clear()
+    person = world.persons[0]
+    world.crowd.erase(person)
+    world.post.deliver(0)
+    world.work(world.queue.pop())
+    gives_to(world, 1)
+    world.settle()
+    assert on_wix(world) == {}
+    assert_forgotten(world, person)
+    assert broken_invariants(world) == []
+
+
 def test_news_of_a_record_that_is_gone_is_emptied(make_ledger: LedgerMaker) -> None:
     """It was another person's when it was deleted: no tombstone says whose it was before."""
     world = World(0, Options(CALM, people=2, external=NUMBERED), make_ledger)

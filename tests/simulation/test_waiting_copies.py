@@ -240,6 +240,29 @@ def test_lost_create_that_was_hidden_before_a_look_is_as_one_that_waits(make: An
         assert broken_invariants(world) == []
 
 
+def test_copy_that_was_shown_and_deleted_between_looks_was_not_seen() -> None:
+    """It is as one that its moderator throws away, as is one that was edited and hidden again."""
+    world = waited(RATED, external=NO_REVISION)
+    for act in (APPROVED, changes(E, value=2), deletes(E)):
+        act(world)
+    world.settle()
+    assert stands(world) == (("80", "published"), None)
+    assert_at_rest(world)
+    assert broken_invariants(world) == []
+    world = waited(RATED, external=NO_REVISION)
+    for act in (changes(E, value=2), APPROVED, moderates(PENDING)):
+        act(world)
+    world.settle()
+    assert stands(world) == (("80", "published"), ("2", "pending"))
+    assert broken_invariants(world) == []
+
+
+def test_copy_that_was_seen_published_takes_its_rating_along() -> None:
+    world = waited(RATED, APPROVED, deletes(E), external=NO_REVISION)
+    world.settle()
+    assert stands(world) == (None, None)
+
+
 def test_echo_tells_that_a_hidden_lost_create_had_been_published() -> None:
     world = hidden_before_a_look(NUMBERED, memory_ledger, PUBLISHED)
     assert stands(world) == (None, ("4", "pending"))

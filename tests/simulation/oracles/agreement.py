@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Set
 
 from sync_worker.core.values import EntityRef, Person, Record, Side, Value
@@ -39,6 +40,8 @@ def not_converged(shop: Shop) -> Iterator[str]:
                     continue
                 if external is None and was_never_seen_published(shop, external_ref, person):
                     continue
+                if wix is None and is_of_forgotten(shop, external_ref, person):
+                    continue
                 if not agree(field, wix, external):
                     yield (
                         f"I1 {wix_ref.entity_id} {person.contact_id} {name}: {wix}"
@@ -55,13 +58,36 @@ def is_absence_disbelieved(shop: Shop, wix: Value | None, external: Value | None
 
 
 def was_never_seen_published(shop: Shop, external_ref: EntityRef, person: Person) -> bool:
-    """Whether all that a person has outside is a create of ours that a moderator hid before we
-    saw it: its answer was lost, and nothing there has a number (docs/promises.md).
+    """Whether all that a person has outside, or had last, is a create of ours that was shown
+    between two looks at most, and then hidden or deleted: nothing there has a number
+    (docs/promises.md).
+    """
+    if shop.external.capabilities.has_revision:
+        return False
+    emails = {one.email for one in shop.crowd.aliases(person)}
+    journal = [one for one in shop.external.journal if one.entity == external_ref]
+    last = next((one for one in reversed(journal) if one.person.email in emails), None)
+    there = shop.crowd.ratings_of(Side.EXTERNAL, external_ref, person)
+    if last is None or any(one.is_visible or one.remote_id != last.remote_id for one in there):
+        return False
+    first = next(one for one in journal if one.remote_id == last.remote_id)
+    is_deleted_by_us = last.by_us and last.operation == "delete"
+    is_unseen = last.remote_id not in shop.once_published
+    return first.by_us and first.operation == "create" and is_unseen and not is_deleted_by_us
+
+
+def is_of_forgotten(shop: Shop, external_ref: EntityRef, person: Person) -> bool:
+    """Whether all that a person has outside was given to them after who had rated there asked to
+    be forgotten: that stays forgotten, whomever it names (docs/promises.md).
     """
     there = shop.crowd.ratings_of(Side.EXTERNAL, external_ref, person)
-    if len(there) != 1 or shop.external.capabilities.has_revision:
-        return False
-    return is_unseen_copy(shop, there[0])
+    given_away = {
+        one.remote_id
+        for one in shop.external.journal
+        if one.operation == "move" and one.at >= shop.crowd.asked_at.get(one.person.email, math.inf)
+    }
+    visible = {one.remote_id for one in there if one.is_visible}
+    return bool(visible) and visible <= given_away
 
 
 def is_unseen_copy(shop: Shop, record: Record) -> bool:

@@ -40,6 +40,8 @@ class Crowd:
         self._remotes, self._contacts, self._post = remotes, contacts, post
         self.merged: list[tuple[Person, Person]] = []
         self.erased: list[Person] = []
+        # By address: how long the journal outside was when its person asked to be forgotten.
+        self.asked_at: dict[str | None, int] = {}
         self.strangers = [one for one in persons if str(one.contact_id) not in contacts.contacts]
         self._said, self._shown = 0, 0
 
@@ -86,6 +88,8 @@ class Crowd:
         both.
         """
         self.erased += self.aliases(person)
+        journal = self._remotes[Side.EXTERNAL].journal
+        self.asked_at |= {one.email: len(journal) for one in self.aliases(person)}
         for wix, _ in self._entities:
             for record in self.ratings_of(Side.WIX, wix, person):
                 self._remotes[Side.WIX].visitor_deletes(record.remote_id, privacy=True)
