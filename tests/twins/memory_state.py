@@ -179,8 +179,9 @@ class MemoryState:
         return None
 
     def _absorb(self, row: InboxRow, new: NewDelivery) -> None:
-        """Of a sender without ids it may tell of a later edit: then only a look serves for both, and
-        that edit is what is on file, should the record be gone by then.
+        """Of a sender without ids it may tell of a later edit: then only a look serves for both.
+
+        And should the record be gone by then, the later edit is what is told.
         """
         told, its = [(one.revision, one.sequence, one.payload) for one in (row.delivery.new, new)]
         if new.dedupe_id is None and told != its:
