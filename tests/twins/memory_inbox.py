@@ -28,6 +28,7 @@ from sync_worker.core.values import (
     Delivery,
     HistoryKind,
     InboxState,
+    IntentState,
     NewDelivery,
     Side,
     Site,
@@ -86,8 +87,17 @@ class MemoryInbox:
         ]
         return sorted(edits, key=lambda row: _age(row.delivery), reverse=True)
 
+    def _asks_for_a_write(self, row: InboxRow) -> bool:
+        """Nothing else asks again what became of a write of unknown outcome."""
+        link_id = row.delivery.link_id
+        return link_id is not None and any(
+            self.state.intents[name].state is IntentState.OPEN
+            for name, owner in self.state.intent_links.items()
+            if owner == link_id
+        )
+
     def gather(self, delivery: Delivery) -> Delivery:
-        edits = self._waiting_edits(delivery)
+        edits = [one for one in self._waiting_edits(delivery) if not self._asks_for_a_write(one)]
         if not edits:
             return delivery
         kept = edits.pop(0)

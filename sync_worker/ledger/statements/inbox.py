@@ -86,8 +86,10 @@ WHERE state = 'held' AND link_id IS NULL AND id <> :inbox_id
 
 WAITING_EDITS = SqlText(f"""
 -- inbox.waiting_edits: those of one record, the newest first; what is locked is another worker's
+-- Nothing but its own delivery asks again what became of a write of unknown outcome.
 SELECT id FROM inbox
 WHERE side = :side AND source = :source AND remote_id = :remote_id AND {_waiting_edit("inbox")}
+  AND NOT EXISTS (SELECT 1 FROM intent WHERE link_id = inbox.link_id AND state = 'open')
 ORDER BY coalesce(revision, sequence, 0) DESC, id DESC LIMIT {MAX_GATHERED} {SKIP_LOCKED}
 """)
 
@@ -211,9 +213,8 @@ def twin_of(new: NewDelivery) -> Any:
     if new.dedupe_id is not None:
         return same.where(inbox.c.dedupe_id == new.dedupe_id)
     # A thin sender gives no id: only a row that no run has taken yet serves for both.
-    is_free = inbox.c.dedupe_id.is_(None) & (inbox.c.state == str(InboxState.NEW))
     is_about_it = (inbox.c.remote_id == new.remote_id) & (inbox.c.change == str(new.change))
-    return same.where(is_free, is_about_it)
+    return same.where(inbox.c.dedupe_id.is_(None), inbox.c.state == "new", is_about_it)
 
 
 def absorb(connection: Connection, new: NewDelivery) -> int | None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from sync_worker.core.ports.inbox import RATE_LIMITED, RATE_LIMITED_AT_ONCE, UNKNOWN_SITE, Closing
 from sync_worker.core.values import Change, InboxState, NewDelivery, Side
-from tests.factories import a_delivery
+from tests.factories import a_delivery, an_intent
 from tests.integration.ledger.ground import Ground
 
 
@@ -245,3 +245,20 @@ class TestCrowd:
             assert opened is not None
             assert opened[0].is_crowded
             assert inbox.gather(opened[0]).id == edits[-1]
+
+    def test_delivery_whose_write_is_of_unknown_outcome_is_not_gathered(
+        self, ground: Ground
+    ) -> None:
+        """The record may have moved: then the newest edit leads to another rating, and no run asks
+        again what became of the write.
+        """
+        inbox, links = ground.ledger.inbox, ground.ledger.links
+        asks = ground.stored(0, dedupe_id="asks")
+        run = links.attach(asks, ground.key).run
+        assert links.open_intent(run.lease, an_intent())
+        inbox.defer([asks], 30.0, "no answer", is_failure=True)
+        links.release(run.lease)
+        edits = [ground.stored(number) for number in range(1, 7)]
+        assert inbox.gather(inbox.open_delivery(edits[0])[0]).id == edits[-1]
+        assert inbox.open_delivery(asks) is not None
+        assert inbox.open_delivery(edits[1]) is None
