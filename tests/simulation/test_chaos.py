@@ -161,6 +161,7 @@ FOUND = [
     ("records move, storm, people ask to be forgotten", 80241),
     ("records move, storm, people ask to be forgotten", 80480),
     ("replies move with their records", 90018),
+    ("decisions, two attributes, nothing dropped, no sweep", 91007),
 ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Set
 from sync_worker.core.plan import Field
 from sync_worker.core.values import EntityRef, HistoryEntry, HistoryKind, InboxState, Person, Side
 from sync_worker.core.values.decisions import Asked
+from tests.simulation.oracles.explained import lines_decided
 from tests.simulation.oracles.reading import (
     AnyField,
     agree,
@@ -52,7 +53,13 @@ def decided_values_lost(shop: Shop) -> Iterator[str]:
                 for one in shop.decider.decided
                 if one.key == (number, str(person.contact_id)) and one.decision.asked.writes
             ]
-            applied = [one for one in acts if shop.ledger.ended(one.number)[1] in APPLIED]
+            # One that was stopped half-way has written, too.
+            written = {act.number for _, act in lines_decided(shop)}
+            applied = [
+                one
+                for one in acts
+                if one.number in written or shop.ledger.ended(one.number)[1] in APPLIED
+            ]
             if not applied or is_held(shop, wix_ref, person) or is_erased(shop, applied[-1]):
                 continue
             yield from lost_of(shop, applied[-1], person, (wix_ref, external_ref, behind))
