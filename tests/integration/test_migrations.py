@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Table, TextClause, inspect, select, text
@@ -79,6 +80,25 @@ def test_every_step_goes_up_and_down_and_up_again(engine: Engine) -> None:
     assert tables(engine) == set()
     upgrade(engine)
     assert tables(engine) == set(metadata.tables)
+
+
+def test_upgrade_reads_the_scripts_once_for_all_its_steps(
+    empty_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_engine(empty_sqlite_url)
+    step_up(engine, REVISIONS[-4])
+    read: list[Config] = []
+    from_config = ScriptDirectory.from_config
+
+    def counted(config: Config) -> ScriptDirectory:
+        read.append(config)
+        return from_config(config)
+
+    monkeypatch.setattr(ScriptDirectory, "from_config", counted)
+    upgrade(engine)
+    assert tables(engine) == set(metadata.tables)
+    engine.dispose()
+    assert len(read) <= 1
 
 
 def test_many_processes_may_upgrade_at_once(engine: Engine) -> None:

@@ -4,8 +4,9 @@ running traffic.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from sqlalchemy import Connection, Engine, inspect, text
@@ -14,6 +15,7 @@ from sync_worker.ledger.migrations import large_indexes
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 # Alembic is imported only when there is something to migrate: it takes a third of a command's
 # start.
@@ -75,11 +77,29 @@ def upgrade(engine: Engine) -> None:
             # Another process has gone a step since, and what the next one needs may be missing.
             if _revision_of(connection) != found:
                 continue
-            from alembic import command
-
             # Nobody can be at work in a new database: all at once.
             reached = "head" if found is None else "+1"
-            command.upgrade(_config_on(connection), reached)
+            _climb(connection, reached)
+
+
+def _climb(connection: Connection, reached: str) -> None:
+    """As Alembic's own command does, but that one reads all scripts anew for each step."""
+    from alembic.runtime.environment import EnvironmentContext
+
+    scripts = _scripts()
+
+    def steps(found: Any, _context: object) -> Any:
+        return scripts._upgrade_revs(reached, found)
+
+    with EnvironmentContext(_config_on(connection), scripts, fn=steps, destination_rev=reached):
+        scripts.run_env()
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(alembic_config())
 
 
 def _revision_of(connection: Connection) -> str | None:
@@ -96,11 +116,7 @@ def _build_large_indexes(engine: Engine, found: str | None) -> None:
     # A new database has no rows, and one at the newest schema has no next migration.
     if engine.dialect.name != "postgresql" or found is None or found not in known[:-1]:
         return
-    from alembic.script import ScriptDirectory
-
-    script = ScriptDirectory.from_config(alembic_config()).get_revision(
-        known[known.index(found) + 1]
-    )
+    script = _scripts().get_revision(known[known.index(found) + 1])
     indexes = getattr(script.module, "BUILT_BEFORE", {})
     if indexes:
         large_indexes.build(engine, indexes)
