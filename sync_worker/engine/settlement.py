@@ -25,7 +25,7 @@ from sync_worker.core.values import (
 )
 from sync_worker.core.values.record_identity import identity_shown
 from sync_worker.engine.history_lines import lines_for_unknown_write
-from sync_worker.engine.moderation.calls import look_at_moderated, standing_written
+from sync_worker.engine.moderation.calls import look_at_moderated, standing_written, state_written
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.view import View, is_lost
@@ -146,8 +146,7 @@ class Settlement:
         return self._landed(living)
 
     def _landed_and_gone(self, remote_id: str) -> Settled | None:
-        echo = self._echo(remote_id)
-        if echo is None:
+        if (echo := self._echo(remote_id)) is None:
             return None
         # The file may know it as it was before our write.
         self.view.tombstones.note_last_state(self.intent.slot.side, remote_id, echo.state)
@@ -288,16 +287,18 @@ class Settlement:
         elif slot.side is Side.EXTERNAL and self.intent.operation is not Operation.CREATE:
             run = self.view.run
             identity = identity_shown(run.entity.external, run.contact.email, None)
-        revision, sequence, state = record.revision, record.sequence, record.state
-        raw, standing = record.raw, self.view.seen_as(slot, record).standing
+        state = state_written(self._can, self.intent, record)
+        standing = self.view.seen_as(slot, record).standing
         if self._can.can_moderate:
             standing = standing_written(self.view, self.intent.operation, standing, record)
-        return Known(record.remote_id, revision, sequence, state, raw, identity, standing)
+        known = Known(record.remote_id, record.revision, record.sequence, state, record.raw)
+        return replace(known, identity=identity, standing=standing)
 
     def _values(self, record: Record) -> dict[str, Value | None]:
         shown = self.view.seen_as(self.intent.slot, record)
-        # There a record shows its values to us, whoever else sees it.
-        values = shown.hidden if self._can.can_moderate else shown.values
+        # There a record shows its values to us, whoever else sees it; so it did as we wrote.
+        is_hidden_since = self._known(record).state is not record.state
+        values = shown.hidden if self._can.can_moderate or is_hidden_since else shown.values
         return {name: values.get(name) for name in self.intent.targets}
 
     def _has_targets(self, record: Record) -> bool:

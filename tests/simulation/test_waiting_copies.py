@@ -240,6 +240,25 @@ def test_lost_create_that_was_hidden_before_a_look_is_as_one_that_waits(make: An
         assert broken_invariants(world) == []
 
 
+@any_system
+def test_record_hidden_before_the_look_at_a_lost_update_is_hidden(external: Capabilities) -> None:
+    """It showed what that was to change: it does not wait for its first moderator."""
+    world = waited(RATED, external=external, new_outside=PUBLISHED)
+
+    def hide(place: str) -> None:
+        if place == "before external.get" and world.external.records["e1"].values["value"] == 1:
+            world.on_step, world.external.fault = lambda place: None, lambda operation: None
+            world.external.moderator_sets("e1", PENDING)
+
+    world.external.fault = lambda operation: "response_lost" if operation == "update" else None
+    world.on_step = hide
+    changes(W, overall=20)(world)
+    world.settle()
+    assert stands(world) == (None, ("1", "pending"))
+    assert_at_rest(world)
+    assert broken_invariants(world) == []
+
+
 def test_copy_that_was_shown_and_deleted_between_looks_was_not_seen() -> None:
     """It is as one that its moderator throws away, as is one that was edited and hidden again."""
     world = waited(RATED, external=NO_REVISION)

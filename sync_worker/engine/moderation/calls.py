@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import cast
 
-from sync_worker.core.ports.remote import Moderation, Remote
-from sync_worker.core.values import MODERATES, Intent, Operation, Record, Slot, Standing, Value
+from sync_worker.core.ports.remote import Capabilities, Moderation, Remote
+from sync_worker.core.values import (
+    MODERATES,
+    Intent,
+    Operation,
+    Record,
+    RecordState,
+    Slot,
+    Standing,
+    Value,
+)
 from sync_worker.engine.moderation.standing import is_as_asked, standing_after
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.view import View
@@ -36,6 +45,15 @@ def standing_written(
     """The standing of a record, as a write of ours returned or left it."""
     policy, is_visible = view.run.site.policy, record.is_visible
     return standing_after(operation, before, is_visible=is_visible, policy=policy)
+
+
+def state_written(can: Capabilities, intent: Intent, record: Record) -> RecordState:
+    """In which state a record was as a write of ours left it.
+
+    One that showed what we were to change is hidden since our look: that is news.
+    """
+    was_shown = any(value is not None for value in intent.befores.values())
+    return RecordState.PUBLISHED if was_shown and not can.can_moderate else record.state
 
 
 def claim_if_made(view: View, reading: Reading, intent: Intent) -> None:
