@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from sync_worker.config import Settings
 from sync_worker.core.errors import Misconfigured, NoLedger, Permanent, SyncError
 from sync_worker.core.values import Site, SiteState
-from sync_worker.doctor.addresses import look_at
+from sync_worker.doctor.addresses import Place, look_at
 from sync_worker.doctor.check import first_line
 from sync_worker.ledger.accounts.site_sides import failing_accounts
 from sync_worker.ledger.administration.admin import LedgerAdmin
@@ -265,24 +265,33 @@ def with_addresses(
     return replace(evidence, addresses=looks_at(addresses(wiring, evidence, hooks)))
 
 
-def looks_at(places: Sequence[tuple[str, str]]) -> list[AddressLook]:
+def looks_at(places: Sequence[Place]) -> list[AddressLook]:
     """What a plain request sees at each address that answers."""
     with ThreadPoolExecutor(LOOK_THREADS) as pool:
-        found = list(pool.map(lambda place: look_at(*place), places))
+        found = list(pool.map(look_at, places))
     return [look for look in found if look is not None]
 
 
 def addresses(
     wiring: Known, evidence: Evidence, hooks: Mapping[str, Sequence[HookState]]
-) -> list[tuple[str, str]]:
-    """Whose they are, and where; a host once."""
-    found = [("Wix", wiring.settings.wix_api_base_url)]
-    found += [(name, wiring.manifests[name].base_url) for name in used_connectors(wiring, evidence)]
-    found.append(("our public address", wiring.settings.gateway_public_url))
-    found += [("our public address", hook.url) for ours in hooks.values() for hook in ours]
-    by_place: dict[tuple[str, str], tuple[str, str]] = {}
-    for whose, url in found:
-        parts = urlsplit(url)
+) -> list[Place]:
+    """A host once. What a system names goes into a private network only if that may be itself."""
+    settings, manifests = wiring.settings, wiring.manifests
+    ours = "our public address"
+    found = [Place("Wix", settings.wix_api_base_url, may_be_private=True)]
+    found += [
+        Place(name, manifests[name].base_url, manifests[name].allow_private_hosts)
+        for name in used_connectors(wiring, evidence)
+    ]
+    found.append(Place(ours, settings.gateway_public_url, may_be_private=True))
+    found += [
+        Place(ours, hook.url, manifests[name].allow_private_hosts)
+        for name, its in hooks.items()
+        for hook in its
+    ]
+    by_place: dict[tuple[str, str], Place] = {}
+    for place in found:
+        parts = urlsplit(place.url)
         if parts.scheme in ("http", "https") and parts.hostname:
-            by_place.setdefault((parts.scheme, parts.netloc), (whose, url))
+            by_place.setdefault((parts.scheme, parts.netloc), place)
     return list(by_place.values())[:MAX_LOOKS]

@@ -10,6 +10,7 @@ import json
 import resource
 import socket
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from typing import Any
 import pytest
 
 from sync_worker.core.errors import SyncError
+from sync_worker.doctor.addresses import LOOK_SECONDS, Place, look_at
 from sync_worker.remotes.http.authorization import FixedHeaders
 from sync_worker.remotes.http.budget import NoBudget
 from sync_worker.remotes.http.calls import Call
@@ -152,6 +154,32 @@ def test_answer_without_an_end_costs_neither_memory_nor_time(kind: str, method: 
         assert end == "Permanent: the remote answered with a redirect to /r"
     else:
         assert end.startswith("UnknownOutcome" if method == "POST" else "Transient"), end
+
+
+def look_of_its_own(url: str) -> list[Any]:
+    before = time.process_time()
+    seen = look_at(Place("shop", url, may_be_private=True))
+    return [seen and seen.host, time.process_time() - before]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_look_at_an_address_ends_whatever_it_sends(kind: str) -> None:
+    """At its clock and its certificate: some hundred kilobytes are read, and nothing is asked."""
+    with raw_server(ENDLESS[kind]) as server:
+        _, processor_seconds = run_forked(look_of_its_own, server.url, timeout=LOOK_SECONDS + 20)
+    assert processor_seconds < 1
+    assert server.sent < 8 * MEGABYTE
+    assert b"Authorization" not in server.requests[0]
+
+
+@pytest.mark.parametrize(("may_be_private", "is_seen"), [(True, True), (False, False)])
+def test_look_goes_into_a_private_network_only_where_it_may(
+    may_be_private: bool, is_seen: bool
+) -> None:
+    with raw_server(lambda: iter([head(Date="Mon, 02 Jan 2006 15:04:05 GMT")])) as server:
+        seen = look_at(Place("shop", server.url, may_be_private=may_be_private))
+        assert (seen is not None, bool(server.connections)) == (is_seen, is_seen)
 
 
 @pytest.mark.full

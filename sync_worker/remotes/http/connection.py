@@ -212,6 +212,18 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _DeadlineTlsConnection
 
 
+def connection_to(host: str, port: int | None, *, is_tls: bool) -> HTTPConnection:
+    """A connection for one look, made and used inside :func:`deadline_of_call`.
+
+    It takes any certificate: whether that is to be trusted is for the calls to say.
+    """
+    if not is_tls:
+        return _DeadlineConnection(host, port)
+    context = create_urllib3_context(cert_reqs=ssl.CERT_NONE)
+    context.sslsocket_class = _TlsSocket
+    return _DeadlineTlsConnection(host, port, ssl_context=context, cert_reqs="CERT_NONE")
+
+
 class DeadlineAdapter(HTTPAdapter):
     """A transport for ``requests`` whose calls are made inside :func:`deadline_of_call`."""
 
