@@ -16,6 +16,7 @@ from sync_worker.core.words import MAX_EMAIL, is_storable
 from sync_worker.files.csv_lines import FORMULA_SIGNS
 
 SHOWN = 40  # characters of a bad cell in a message
+MAX_NUMBER = 2_000  # characters of a number; exact_number takes no more digits than half of that
 
 _ROUNDED = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]\d+|[+-]?\d+[.,]\d+[eE]\d+", re.ASCII)
 _WITH_ZEROS = re.compile(r"([+-]?\d+)[.,]0+", re.ASCII)
@@ -127,6 +128,8 @@ def _refuse_invisible(text: str) -> None:
 def number_of(text: str) -> Decimal:
     """The number that a cell says, also with a decimal comma. Raises BadCell."""
     bare = plain(text)
+    if len(bare) > MAX_NUMBER:
+        raise BadCell(f"{bare[:SHOWN]} … is too long for a number; write the value alone")
     if _GROUPED.fullmatch(bare):
         raise BadCell(f"{bare[:SHOWN]} may be thousands or decimals; write it without the comma")
     if _DATE.fullmatch(bare):

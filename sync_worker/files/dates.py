@@ -11,6 +11,7 @@ EPOCHS = {"epoch_s": 1, "epoch_ms": 1000}
 _ZONE_IN_WORDS = re.compile(r"\s*(?:UTC|GMT|Z)$")
 _OFFSET = re.compile(r"\s+([+-]\d\d:?\d\d)$")
 EARLIEST = 1990  # of any review on the web
+MAX_LENGTH = 100  # characters of a time, written out with its day and zone
 
 
 def moment_in(text: str, form: str | None = None) -> datetime | None:
@@ -36,6 +37,8 @@ def moment_in(text: str, form: str | None = None) -> datetime | None:
 
 def _read(text: str, form: str | None) -> datetime:
     """Raises ValueError, OverflowError, OSError."""
+    if len(text) > MAX_LENGTH:
+        raise ValueError(text[:MAX_LENGTH])
     if form in EPOCHS:
         return datetime.fromtimestamp(int(text) / EPOCHS[form], UTC)
     if form is not None:

@@ -15,7 +15,7 @@ from sync_worker.core.pasted import text_of
 
 # A PEM pasted into .env as it is; only a value in quotes may go over several lines.
 PASTED_PEM = re.compile(
-    r"^(\s*(?:export\s+)?\w+\s*=\s*)"
+    r"^([ \t]*(?:export\s+)?\w+\s*=\s*)"
     r"(-----BEGIN [A-Z ]+-----[ \t]*\n[^\"'\\]+?-----END [A-Z ]+-----)[ \t]*$",
     re.M,
 )

@@ -36,7 +36,8 @@ from sync_worker.manifest.schema.record import ScaleSection
 
 MAX_STATE_SHOWN = 40
 # A comma may be part of an address: only what comes before the next one parts them.
-BETWEEN_ADDRESSES = re.compile(r"[\s,;]+(?=https?://)")
+# From where such signs begin on, and as a whole: a cell may hold a million of them.
+BETWEEN_ADDRESSES = re.compile(r"(?<![\s,;])[\s,;]++(?=https?://)")
 
 
 class BadRow(Exception):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from simplejson import JSONDecodeError
 
+from sync_worker.core import exact_json
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.pasted import text_of
 from sync_worker.files.yaml_file import BadYaml, read_yaml
@@ -92,10 +92,8 @@ def _document(file: Path) -> Any:
 def _json(text: str) -> Any:
     """Raises ValueError."""
     try:
-        return json.loads(text, parse_float=Decimal)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    except json.JSONDecodeError as error:
+        return exact_json.loads(text)
+    except JSONDecodeError as error:
         raise ValueError(f"line {error.lineno}, column {error.colno}: is no JSON") from None
 
 

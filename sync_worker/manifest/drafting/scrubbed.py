@@ -12,7 +12,8 @@ SECRET = re.compile(
     re.IGNORECASE,
 )
 PERSONAL = re.compile(r"(^|[-_.])(ip|phone|mobile|address|street|zip|iban|birth)", re.IGNORECASE)
-EMAIL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+\.[^\s@<>\"']+")
+# From where a word begins on: each character of a long text is looked at once.
+EMAIL = re.compile(r"(?<![^\s@<>\"'])[^\s@<>\"']++@[^\s@<>\"']+\.[^\s@<>\"']+")
 LEFT_OUT, EXAMPLE_EMAIL = "…", "person@example.com"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,31 @@ def test_sample_with_an_emoji_in_php_s_spelling_is_json(tmp_path: Path, encoding
     made = run("new", "acme", "--record", str(file))
     assert made.exit_code == 0, made.output
     assert "\U0001f600" in made.output
+
+
+ABSURD = ["1e20000000", "-1e100000000", "9" * 5_000, "1." + "9" * 50_000, "1e-20000000"]
+
+
+@pytest.mark.parametrize("number", ABSURD, ids=lambda number: number[:12])
+@pytest.mark.parametrize("place", ["stars", "id", "version"])
+def test_absurd_number_in_a_sample_costs_nothing(tmp_path: Path, place: str, number: str) -> None:
+    """As in an answer: kept as its text, and never written out."""
+    file = tmp_path / "sample.json"
+    file.write_text(
+        json.dumps({**RECORD, place: 0}).replace(f'"{place}": 0', f'"{place}": {number}')
+    )
+    before = time.process_time()
+    made = run("new", "acme", "--record", str(file))
+    assert time.process_time() - before < 2
+    assert "Traceback" not in made.output
+    assert made.exit_code == 0 or made.output + str(made.exception)
+
+
+def test_sample_nested_without_end_is_read_to_a_depth(tmp_path: Path) -> None:
+    file = tmp_path / "sample.json"
+    file.write_text(json.dumps(RECORD)[:-1] + ', "deep": ' + "[" * 50_000 + "]" * 50_000 + "}")
+    made = run("new", "acme", "--record", str(file))
+    assert made.exit_code == 0, made.output
 
 
 def test_draft_needs_a_record(tmp_path: Path) -> None:
