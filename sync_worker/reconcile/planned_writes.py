@@ -9,13 +9,15 @@ from typing import Any, cast
 
 from sync_worker.core.ports.remote import Capabilities, Moderation, Page, Remote, Replies
 from sync_worker.core.values import Draft, EntityRef, Operation, Person, Record, Side
+from sync_worker.core.values.texts import REPLY
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedWrite:
     """One remote write, done or planned.
 
-    ``values``: by the fields of that side, empty where nothing in a record changes.
+    ``values``: by the fields of that side, empty where nothing in a record changes. ``words``: the
+    texts that it writes, by their names (``title``, ``body``, ``reply``).
     """
 
     operation: Operation
@@ -24,6 +26,7 @@ class PlannedWrite:
     person: str
     values: Mapping[str, Decimal] = field(default_factory=dict, hash=False)
     remote_id: str = ""
+    words: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def what(self) -> str:
@@ -89,10 +92,12 @@ class NotingRemote:
     def reply(self, remote_id: str, text: str) -> Record:
         """For ports.Replies."""
         record = cast(Replies, self._remote).reply(remote_id, text)
-        self._note(PlannedWrite(Operation.REPLY, self.side, "", "", remote_id=remote_id))
+        words = {REPLY: text}
+        self._note(PlannedWrite(Operation.REPLY, self.side, "", "", {}, remote_id, words))
         return record
 
     def _note_draft(self, operation: Operation, draft: Draft, remote_id: str) -> None:
         person = draft.person.email or draft.person.contact_id or ""
         entity = draft.entity.entity_id
-        self._note(PlannedWrite(operation, self.side, entity, person, draft.values, remote_id))
+        written = (draft.values, remote_id, draft.words_to_write)
+        self._note(PlannedWrite(operation, self.side, entity, person, *written))

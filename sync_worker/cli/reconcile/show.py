@@ -25,6 +25,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from sync_worker.cli.history import value_words
 from sync_worker.cli.output import print_table, say
 from sync_worker.core.outcome import Outcome
 from sync_worker.core.ports.remote import Connection
@@ -84,6 +85,7 @@ def planned_write_as_json(planned_write: PlannedWrite) -> dict[str, Any]:
         "entity": planned_write.entity,
         "person": planned_write.person,
         "values": {name: str(value) for name, value in sorted(planned_write.values.items())},
+        "words": dict(sorted(planned_write.words.items())),
         "remote_id": planned_write.remote_id,
     }
 
@@ -91,10 +93,10 @@ def planned_write_as_json(planned_write: PlannedWrite) -> dict[str, Any]:
 def _in_words(finding: Finding, forecast: Forecast) -> str:
     if forecast.planned_writes:
         planned_write = forecast.planned_writes[0]
-        values = ", ".join(
-            f"{name} {value.normalize():f}" for name, value in planned_write.values.items()
-        )
-        return f"{planned_write.remote_id or planned_write.entity} {values}".strip()
+        parts = [f"{name} {value.normalize():f}" for name, value in planned_write.values.items()]
+        parts += [f"{name} {value_words(text)}" for name, text in planned_write.words.items()]
+        shown = ", ".join(parts)
+        return f"{planned_write.remote_id or planned_write.entity} {shown}".strip()
     return ", ".join(f"{row.side} {row.remote_id}" for row in finding.rows)
 
 
