@@ -8,6 +8,7 @@ from enum import Enum, auto
 
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.values import (
+    NOTHING_SEEN,
     Buried,
     Change,
     Delivery,
@@ -85,6 +86,9 @@ def classify_known(
         return NewsOfKnown.STALE
     # a hint only, or nothing tells which of the two is newer
     if told is None or told.revision is None or record_view.revision is None:
+        return NewsOfKnown.TO_READ
+    # on file with a write of ours that has not shown all: what is told may be from before it
+    if record_view.source is Source.LEDGER and record_view.revision == NOTHING_SEEN:
         return NewsOfKnown.TO_READ
     # nothing in it has changed, but perhaps who sees it
     if told.revision == record_view.revision and is_news and not covers_state:

@@ -14,6 +14,7 @@ from sync_worker.core.errors import Transient
 from sync_worker.core.ports.inbox import Inbox
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import (
+    NOTHING_SEEN,
     Change,
     Conflict,
     Intent,
@@ -274,7 +275,7 @@ class Settlement:
     def _as_shown(self, record: Record) -> Settled:
         known = self._known(record)
         if known.revision is not None and _tells_more(self.view, self.intent, record):
-            known = replace(known, revision=0)  # what tells of this revision is still news
+            known = replace(known, revision=NOTHING_SEEN)
         return Settled(known, self._values(record))
 
     def _known(self, record: Record) -> Known:

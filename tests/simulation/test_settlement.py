@@ -14,6 +14,7 @@ from tests.simulation.moderated import reviews
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, ending_of, rates
 from tests.simulation.world import CALM, OVERALL, QUALITY, Options, World
+from tests.simulation.world.stepping import Crash
 from tests.twins.memory_ledger import memory_ledger
 
 
@@ -172,4 +173,39 @@ def test_review_that_says_somebody_else_made_it_is_no_lost_create() -> None:
     world.wix.moderator_sets("w1", RecordState.REJECTED)
     world.settle()
     assert ending_of(world) == (None, None)
+    assert broken_invariants(world) == []
+
+
+def dies_after_its_write(world: World) -> None:
+    """The worker at work puts its next write outside on file, and comes no further."""
+    places: list[str] = []
+
+    def die(place: str) -> None:
+        places.append(place)
+        if place == "after ledger.commit" and "after external.update" in places:
+            world.on_step = lambda place: None
+            raise Crash(place)
+
+    world.on_step = die
+
+
+def test_news_from_before_a_write_takes_back_nothing_that_it_brought() -> None:
+    """It is told while the write is on file with less than the record shows."""
+    world = World(0, Options(CALM, people=1, fields=(OVERALL, QUALITY)), memory_ledger)
+    rates(Side.EXTERNAL, value=2)(world)
+    world.drain()
+    changes(Side.EXTERNAL, value=Decimal("9e99"))(world)
+    late = world.post.webhooks.pop()
+    rates(Side.WIX, quality=60)(world)
+    dies_after_its_write(world)
+    world.post.deliver(0)
+    world.work(world.queue.pop(0))
+    world.post.webhooks.append(late)
+    world.settle()
+    assert [one.values for one in world.wix.records.values()] == [
+        {"overall": Decimal(40)},
+        {"quality": Decimal(60)},
+    ]
+    (record,) = world.external.records.values()
+    assert record.values == {"value": Decimal("9e99"), "quality": Decimal(6)}
     assert broken_invariants(world) == []

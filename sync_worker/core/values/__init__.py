@@ -24,6 +24,7 @@ from sync_worker.core.values.deliveries import (
 )
 from sync_worker.core.values.links import (
     MODERATES,
+    NOTHING_SEEN,
     TAKES_AWAY,
     Base,
     HistoryEntry,
@@ -83,6 +84,7 @@ from sync_worker.core.values.sites import (
 __all__ = [
     "KIND_OF_EVENTS",
     "MODERATES",
+    "NOTHING_SEEN",
     "PRODUCTS",
     "TAKES_AWAY",
     "UNUSABLE",

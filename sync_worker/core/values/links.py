@@ -125,12 +125,16 @@ class Slot:
         return f"{self.side}:{self.attribute or '*'}"
 
 
+NOTHING_SEEN = 0  # as the seen revision of a record
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """The record of a slot as the ledger remembers it.
 
-    ``revision`` is the *seen* revision: events at or below it tell nothing new. ``raw`` is the
-    record as last returned. ``state`` tells a withdrawn record from a published one. ``identity``:
+    ``revision`` is the *seen* revision: events at or below it tell nothing new; ``NOTHING_SEEN``:
+    it shows more than was taken in, and only a look tells it. ``raw`` is the record as last
+    returned. ``state`` tells a withdrawn record from a published one. ``identity``:
     whose an external record showed to be, and of what, when it was last taken for this link's.
     ``standing``: what moderation makes of a record on Wix.
     """

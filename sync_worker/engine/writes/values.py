@@ -8,6 +8,7 @@ from dataclasses import replace
 from sync_worker.core.ports.links import Commit, IfGone
 from sync_worker.core.values import (
     MODERATES,
+    NOTHING_SEEN,
     Base,
     Buried,
     Draft,
@@ -116,29 +117,28 @@ def newest_in_hand(view: View) -> int | None:
     return max((delivery.id for delivery in view.run.deliveries), default=None)
 
 
+def _is_news_left(view: View, intent: Intent) -> bool:
+    """Whether a record may show more, after a write, than this run has taken in so far."""
+    # The sides have not agreed on it yet: until this run has brought it across, its echo is news.
+    if intent.is_imported:
+        return True
+    # It has more to say.
+    is_of_many = len(view.carried.in_slot.get(intent.slot, ())) > 1
+    if is_of_many and has_more_to_say(view, intent):
+        return True
+    # It shows somebody's edit, perhaps.
+    is_unseen = intent.slot in view.written.unseen or intent.operation in MODERATES
+    return is_unseen and view.memory.get(intent.slot) is not None
+
+
 def commit_of_write(
     view: View, intent: Intent, known: Known | None, values: Mapping[str, Value | None]
 ) -> Commit:
     """``known``: the record after the write, ``values``: what it shows of each attribute."""
     history = lines_for_write(view, intent, known, values, newest_in_hand(view))
     is_imported = intent.is_imported
-    before = view.memory.get(intent.slot)
-    if is_imported and known is not None and known.revision is not None:
-        # The sides have not agreed on it yet: until this run has brought it across, its echo is
-        # news.
-        seen: int | None = 0
-        if before is not None and before.remote_id == known.remote_id:
-            seen = before.revision
-        known = replace(known, revision=seen)
-    is_of_many = len(view.carried.in_slot.get(intent.slot, ())) > 1
-    if is_of_many and known is not None and has_more_to_say(view, intent):
-        # It has more to say: what tells of that is still news.
-        seen = 0 if before is None else before.revision
-        known = replace(known, revision=seen)
-    is_unseen = intent.slot in view.written.unseen or intent.operation in MODERATES
-    if is_unseen and known is not None and before is not None:
-        # It shows somebody's edit, perhaps, and what tells of that is still news.
-        known = replace(known, revision=before.revision)
+    if known is not None and known.revision is not None and _is_news_left(view, intent):
+        known = replace(known, revision=NOTHING_SEEN)
     records = {intent.slot: known, **source_records(view, intent)}
     on_file = {(slot.side, one.remote_id) for slot, one in records.items() if one is not None}
     # Of tombstones only what concerns these records; the run's end brings the others.
@@ -196,14 +196,14 @@ def source_records(view: View, intent: Intent) -> dict[Slot, Known | None]:
         is_on_file = on_file is not None and on_file.remote_id == remote_id
         # still mapped, and new on file or with another id there
         if slot in view.record_views and not is_on_file:
-            # 0 is below every revision: whatever tells of the record is still news.
-            nothing_seen = 0 if view.capabilities[slot.side].has_revision else None
+            # Whatever tells of the record is still news.
+            seen = NOTHING_SEEN if view.capabilities[slot.side].has_revision else None
             identity = view.record_views[slot].identity
             # Not seen in this run: a write of an earlier one is settled. It was taken for this
             # link's by what it told.
             if identity is None and slot.side is Side.EXTERNAL:
                 identity = identity_shown(view.run.entity.external, view.run.contact.email, None)
-            records[slot] = Known(remote_id, nothing_seen, identity=identity)
+            records[slot] = Known(remote_id, seen, identity=identity)
     return records
 
 
