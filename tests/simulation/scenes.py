@@ -105,6 +105,10 @@ SCENES: dict[str, Options] = {
     "storm, credentials refused now and then": Options(
         replace(STORM, refuse=0.02), people=3, acts=10
     ),
+    "absurd values": Options(STORM, acts=10, absurd=0.3, fields=(OVERALL, QUALITY)),
+    "absurd values, no revisions outside": Options(
+        STORM, acts=10, absurd=0.3, external=NO_REVISION
+    ),
     "many people": Options(STORM, people=4, entities=3, acts=20),
     "storm, sweeps all the time": Options(
         STORM, people=3, entities=2, acts=12, sweeps_meanwhile=True
@@ -190,6 +194,8 @@ IN_SHOP = replace(TALK, words=SAID_IN_SHOP, external=NO_REVISION)
 SCENES |= {
     "words": TALK,
     "words, calm": replace(TALK, faults=CALM),
+    "words and absurd values": replace(TALK, absurd=0.3),
+    "words and absurd values in a shop": replace(IN_SHOP, absurd=0.3),
     "words, no preconditions outside": replace(
         TALK, external=Capabilities(many_fields=True, update_precondition=False)
     ),

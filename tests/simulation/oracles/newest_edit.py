@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
+from sync_worker.core.scale import OffScale
 from sync_worker.core.values import HistoryEntry, HistoryKind, Person, Side, Value
 from sync_worker.core.values.texts import TooLong
 from tests.simulation.oracles.explained import is_decided
@@ -80,7 +81,7 @@ def is_written_as(field: AnyField, side: Side, given: Any, after: Any) -> bool:
     """Whether what a write left is what somebody gave on the other side."""
     try:
         return is_kept(field, side, field.carried(side, given, None), after)
-    except TooLong:
+    except (TooLong, OffScale):
         return False
 
 

@@ -12,10 +12,12 @@ from sync_worker.core.values.texts import REPLY
 from tests.simulation.world.chance import Chance
 from tests.simulation.world.options import PERCENT, STARS, Options
 from tests.simulation.world.post import Post
-from tests.simulation.world.talk import some_texts
+from tests.simulation.world.talk import BROKEN, SENTENCES, some_texts
 from tests.twins.memory_people import MemoryPeople
 from tests.twins.memory_remote import MemoryRemote
 
+# As large, small, negative and long as a door lets in: none is on a scale.
+ABSURD = tuple(map(Decimal, ("1e999", "-1e999", "1e-999", "4." + "3" * 500)))
 BURST = 8  # more than one look serves for, see ports.inbox.CROWD
 
 
@@ -158,6 +160,8 @@ class Crowd:
         mine = [one for one in mine if remote.capabilities.many_fields or name in one.values]
         record = random.choice(mine) if len(mine) > 1 else next(iter(mine), None)
         value = self._some_value(field_map.wix if is_wix else field_map.external)
+        if not is_wix and self._chance.happens(self._options.absurd):
+            value = random.choice(ABSURD)
         texts = self._some_texts(remote)
         if record is not None and not is_wix and self._chance.happens(self._options.unrated):
             remote.visitor_rates(entity, person, {})
@@ -227,7 +231,9 @@ class Crowd:
         if not words or not self._chance.happens(self._options.said):
             return {}
         self._said += 1
-        return some_texts(self._chance.random, words, self._said)
+        is_broken = self._chance.happens(self._options.absurd)
+        sentences = BROKEN if is_broken else SENTENCES
+        return some_texts(self._chance.random, words, self._said, sentences)
 
     def _rates(
         self,

@@ -86,6 +86,9 @@ class Options:
     external: Capabilities = field(default_factory=lambda: Capabilities(many_fields=True))
     wix: Capabilities = field(default_factory=lambda: WIX_CAPABILITIES)
     words: Words = field(default_factory=dict)  # that the records of a side carry
+    absurd: float = (
+        0.0  # chance that a value outside, or a text, is one that no scale or letter has
+    )
     said: float = 0.0  # chance that somebody says something; half of the time without new stars
     sites: int = 1  # whose people, things and records have the same names
     accounts: float = 0.0  # chance that an act is the owner's, on what lets us in

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values.texts import PLAIN, TextRule
+from sync_worker.core.words import with_stand_ins
 
 SENTENCES = (
     "",
@@ -21,16 +22,25 @@ SENTENCES = (
 )
 
 
-def some_texts(chance: random.Random, words: Mapping[str, TextRule], number: int) -> dict[str, str]:
+# As they are read: half an emoji, a NUL, a character that no form of a text has.
+BROKEN = tuple(with_stand_ins(text) for text in ("half \ud83d of it", "a\0b", "\udc00", "\uffff"))
+
+
+def some_texts(
+    chance: random.Random,
+    words: Mapping[str, TextRule],
+    number: int,
+    sentences: Sequence[str] = SENTENCES,
+) -> dict[str, str]:
     """What somebody writes under one of the names, or under all; each time something else."""
     names = sorted(words)
     if chance.random() < 0.5:
         names = [chance.choice(names)]
-    return {name: _some_text(chance, words[name], number) for name in names}
+    return {name: _some_text(chance, words[name], number, sentences) for name in names}
 
 
-def _some_text(chance: random.Random, rule: TextRule, number: int) -> str:
-    text = chance.choice(SENTENCES)
+def _some_text(chance: random.Random, rule: TextRule, number: int, sentences: Sequence[str]) -> str:
+    text = chance.choice(sentences)
     if text:
         text = f"{number} {text}"
     # No form lets its own person write more than it holds.
