@@ -90,7 +90,8 @@ class World(GoingOn):
         self.drain()
         self.recover_accounts()
         for shop in self.shops:
-            shop.decider.end(shop.persons, shop.entities)
+            if self.options.decisions:
+                shop.decider.end(shop.persons, shop.entities)
         self.drain()
         for _ in range(2 * self.options.polls_meanwhile):
             self.poll()

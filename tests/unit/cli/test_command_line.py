@@ -14,7 +14,8 @@ from sync_worker.cli.commands import cli
 
 # These run until they are stopped, print a file, or ask a person: their answer is no document.
 NO_DOCUMENT = {"up", "migrate", "sandbox", "demo", "flower", "export wix", "export ledger"}
-NO_DOCUMENT |= {"connector new", "connector schema"}  # what they print is a document
+# What they print is a document.
+NO_DOCUMENT |= {"connector new", "connector schema", "imports rejected"}
 NO_DOCUMENT |= {"console"}  # a process
 # These say one line about what they changed, and their status says whether they could.
 ONE_LINE = {
