@@ -194,7 +194,7 @@ def test_news_from_before_a_write_takes_back_nothing_that_it_brought() -> None:
     world = World(0, Options(CALM, people=1, fields=(OVERALL, QUALITY)), memory_ledger)
     rates(Side.EXTERNAL, value=2)(world)
     world.drain()
-    changes(Side.EXTERNAL, value=Decimal("9e99"))(world)
+    changes(Side.EXTERNAL, value=9 * 10**99)(world)
     late = world.post.webhooks.pop()
     rates(Side.WIX, quality=60)(world)
     dies_after_its_write(world)

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from sync_worker.core.hold_keys import erased_id
 from sync_worker.core.values import HistoryEntry, Side
 from sync_worker.core.values.texts import REPLY, normal_form
-from tests.simulation.oracles.reading import erased_keys, fields_of, key_of, name_on, our_writes
+from tests.simulation.oracles.reading import (
+    erased_keys,
+    fields_of,
+    key_of,
+    name_on,
+    on_record,
+    our_writes,
+)
 from tests.simulation.world import Shop
 from tests.twins.remote_values import JournalEntry
 
@@ -20,8 +27,8 @@ def lost_silently(shop: Shop) -> Iterator[str]:
     """
     history: list[HistoryEntry] = shop.ledger.history_entries()
     gaps = {entry.remote_id for entry in history if entry.what == "gap"}
-    told = {(entry.remote_id, entry.before) for entry in history}
-    written = {(entry.remote_id, entry.after) for entry in history}
+    told = {(entry.remote_id, on_record(entry.before)) for entry in history}
+    written = {(entry.remote_id, on_record(entry.after)) for entry in history}
     unseen = set(shop.ledger.closed_with("buried_with_unseen_edit"))
     # Their ids are hashed: what its person asked to be forgotten leaves no other trace.
     forgotten = set(shop.ledger.closed_with("erased"))
@@ -50,9 +57,8 @@ def lost_silently(shop: Shop) -> Iterator[str]:
                 # Nor does a reply raise one there: the same window
                 continue
             is_ours = write.operation == "delete" and covers_our_own(shop, side, write)
-            if (write.remote_id, value) not in told and not (
-                is_ours and (write.remote_id, value) in written
-            ):
+            covered = write.remote_id, on_record(value)
+            if covered not in told and not (is_ours and covered in written):
                 yield (
                     f"I2 {write.operation} of {write.remote_id} covered {name}={value} without a"
                     " trace"

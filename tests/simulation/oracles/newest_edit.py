@@ -18,6 +18,7 @@ from tests.simulation.oracles.reading import (
     live_records,
     moderated,
     name_on,
+    on_record,
     our_writes,
     shadowed,
     shown,
@@ -80,7 +81,8 @@ def is_true_winner(
 def is_written_as(field: AnyField, side: Side, given: Any, after: Any) -> bool:
     """Whether what a write left is what somebody gave on the other side."""
     try:
-        return is_kept(field, side, field.carried(side, given, None), after)
+        carried = field.carried(side, given, None)
+        return is_kept(field, side, on_record(carried), on_record(after))
     except (TooLong, OffScale):
         return False
 
@@ -88,7 +90,8 @@ def is_written_as(field: AnyField, side: Side, given: Any, after: Any) -> bool:
 def lines_about(shop: Shop, entry: JournalEntry, value: Value) -> Iterator[HistoryEntry]:
     """Lines of the history that name this value of this record as lost, or a gap in what we saw."""
     for line in shop.ledger.history_entries():
-        is_lost = value in (line.loser, line.before) or line.what == HistoryKind.GAP
+        covered = on_record(line.loser), on_record(line.before)
+        is_lost = on_record(value) in covered or line.what == HistoryKind.GAP
         if line.remote_id == entry.remote_id and is_lost:
             yield line
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sync_worker.core.scale import FieldMap, OffScale
 from sync_worker.core.values import EntityRef, HistoryKind, Person, Record, Side, Value
-from sync_worker.core.values.texts import WordsField
+from sync_worker.core.values.texts import WordsField, storable
 from sync_worker.engine.moves.moves import MOVED_ONTO_RATING
 from tests.simulation.world import Shop
 from tests.twins.remote_values import JournalEntry
@@ -191,6 +191,11 @@ def moderated(shop: Shop, side: Side) -> Set[str]:
     hiding = ("moderate", "withdraw", "approve")
     hidden = {one.remote_id for one in shop.remotes[side].records.values() if not one.is_visible}
     return hidden | {entry.remote_id for entry in journal if entry.operation in hiding}
+
+
+def on_record(value: Any) -> Any:
+    """As the history keeps it: words without what no database holds."""
+    return storable(value) if isinstance(value, str) else value
 
 
 def live_records(shop: Shop, key: tuple[int, str]) -> list[Record]:
