@@ -29,7 +29,8 @@ from sync_worker.engine.history_lines import lines_for_unknown_write
 from sync_worker.engine.moderation.calls import look_at_moderated, standing_written, state_written
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
-from sync_worker.engine.view import View, is_lost
+from sync_worker.engine.view import View
+from sync_worker.engine.words.answers import tells_more
 from sync_worker.engine.writes.echoes import Echoes
 
 # So long after a write its echo may be on its way, where only that tells the outcome.
@@ -218,8 +219,8 @@ class Settlement:
         if echo is not None:
             return self._as_shown(echo)
         self._wait_for_echo()
-        wanted = as_wanted_in(self.view, self.intent, record)
-        self.view.written.note_maybe_ours(self.intent.slot.side, wanted)
+        shown = as_wanted_in(self.view, self.intent, record)
+        self.view.written.note_maybe_ours(self.intent.slot.side, shown)
         self._note_unknown(self.intent.befores)
         self._echoes.note_covered(record.remote_id, range(first, record.revision))
         return None
@@ -274,7 +275,7 @@ class Settlement:
 
     def _as_shown(self, record: Record) -> Settled:
         known = self._known(record)
-        if known.revision is not None and _tells_more(self.view, self.intent, record):
+        if known.revision is not None and tells_more(self.view, self.intent, record):
             known = replace(known, revision=NOTHING_SEEN)
         return Settled(known, self._values(record))
 
@@ -313,19 +314,6 @@ def is_made_here(can: Capabilities, intent: Intent, record: Record) -> bool:
     """
     is_ours = record.is_ours is True or (can.can_moderate and record.is_ours is None)
     return intent.operation is Operation.CREATE and is_ours
-
-
-def _tells_more(view: View, intent: Intent, record: Record) -> bool:
-    """Whether it shows values that we neither wrote nor knew.
-
-    Then somebody made the very record that we wanted to make.
-    """
-    shown = view.seen_as(intent.slot, record).values
-    return any(
-        is_lost(view, name, intent.slot.side, value)
-        for name, value in shown.items()
-        if name not in intent.targets
-    )
 
 
 def as_wanted_in(view: View, intent: Intent, record: Record) -> Set[str]:

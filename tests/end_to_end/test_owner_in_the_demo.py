@@ -30,7 +30,7 @@ def test_owner_goes_from_the_installation_to_ratings_that_cross(demo: DemoAtWork
         desk.say("These pairs are right: map all of them")
         desk.say("Yes, this is what the stars mean")
         step = desk.app.locator("li[aria-current=step]")
-        expect(step).to_contain_text("2 × create on wix")
+        expect(step).to_contain_text("2 × create on Wix")
         assert desk.storefront.get_by_text("Pours well").count() == 0, "nothing is written yet"
         desk.say("Start the sync")
         expect(desk.app.get_by_text("All steps are done: the site is at work.")).to_be_visible()

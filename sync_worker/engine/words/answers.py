@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sync_worker.core.values import Intent, Value
+from sync_worker.core.values import Intent, Record, Value
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.view import View, is_lost
 
@@ -40,5 +40,18 @@ def has_more_to_say(view: View, intent: Intent) -> bool:
     return any(
         is_lost(view, name, side, text)
         for name, text in shown.items()
+        if name not in intent.targets
+    )
+
+
+def tells_more(view: View, intent: Intent, record: Record) -> bool:
+    """Whether it shows values that we neither wrote nor knew.
+
+    Then somebody made the very record that we wanted to make.
+    """
+    shown = view.seen_as(intent.slot, record).values
+    return any(
+        is_lost(view, name, intent.slot.side, value)
+        for name, value in shown.items()
         if name not in intent.targets
     )

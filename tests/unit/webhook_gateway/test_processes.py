@@ -42,7 +42,10 @@ END = "sys.exit(Processes(serve, 2, say).run())"
 
 @contextmanager
 def parent(code: str, *ignored: signal.Signals) -> Iterator[subprocess.Popen[str]]:
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
+    # Whatever whoever started the tests ignores.
+    wanted = {signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.SIG_DFL}
+    wanted |= dict.fromkeys(ignored, signal.SIG_IGN)
+    before = {number: signal.signal(number, how) for number, how in wanted.items()}
     try:
         process = subprocess.Popen(
             [sys.executable, "-c", BEGIN + code + END], stdout=subprocess.PIPE, text=True
