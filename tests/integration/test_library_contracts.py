@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command as alembic_command
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
 from celery import Celery
 from celery.worker.consumer import Consumer
 from celery.worker.consumer.events import Events
@@ -190,6 +193,23 @@ def test_celery_starts_the_gathering_step_after_its_own_events() -> None:
     hub = make_hub()
     assert parameters(hub.call_repeatedly)[:2] == ["delay", "callback"], TASK_EVENTS
     hub.close()
+
+
+# -- sync_worker/ledger/migrations/upgrade.py -------------------------------------------------
+
+UPGRADE = changed("alembic", "1.20.1", "sync_worker/ledger/migrations/upgrade.py")
+
+
+def test_alembic_finds_the_steps_of_an_upgrade_in_scripts_read_already() -> None:
+    assert parameters(ScriptDirectory._upgrade_revs) == ["self", "destination", "current_rev"], (
+        UPGRADE
+    )
+    assert parameters(EnvironmentContext.__init__)[:3] == ["self", "config", "script"], UPGRADE
+
+
+def test_alembic_itself_reads_the_scripts_for_each_command() -> None:
+    read = inspect.getsource(alembic_command.upgrade)
+    assert "ScriptDirectory.from_config(config)" in read, NO_REASON_ANY_MORE
 
 
 # -- webhook_gateway/server.py ----------------------------------------------------------------
