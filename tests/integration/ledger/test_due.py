@@ -174,16 +174,25 @@ def test_sweep_costs_the_same_behind_a_million_that_wait(large: SqlLedger) -> No
     assert len(found) == 50 + 2 * RATE_LIMITED_AT_ONCE
 
 
-@pytest.mark.full
+@pytest.mark.parametrize(
+    "backlog",
+    # A tenth shows the same plans.
+    [
+        pytest.param(BACKLOG // 10, marks=pytest.mark.full),
+        pytest.param(BACKLOG, marks=pytest.mark.long),
+    ],
+)
 @pytest.mark.timeout(600)
-def test_sweep_costs_the_same_before_a_million_that_are_not_due(large: SqlLedger) -> None:
-    """Half wait for their budget and half for a remote that is down, all for an hour; a million
-    more are at their end.
+def test_sweep_costs_the_same_before_a_million_that_are_not_due(
+    backlog: int, large: SqlLedger
+) -> None:
+    """Half wait for their budget and half for a remote that is down, all for an hour; as many more
+    are at their end.
     """
     later = "extract(epoch from clock_timestamp()) + 3600"
-    fill(large, first=1, count=BACKLOG // 2, at=later)
-    fill(large, first=2_000_001, count=BACKLOG // 2, at=later, reason="the remote is down")
-    fill(large, first=4_000_001, state="done", reason="synced")
+    fill(large, first=1, count=backlog // 2, at=later)
+    fill(large, first=2_000_001, count=backlog // 2, at=later, reason="the remote is down")
+    fill(large, first=4_000_001, count=backlog, state="done", reason="synced")
     fill(large, first=8_000_001, count=3, reason="")
     analyze(large)
     assert_cheap(large, statements.RING_RIPE, room=200, queued=[])
