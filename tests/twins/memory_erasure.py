@@ -169,22 +169,7 @@ def erase_person(state: MemoryState, site_id: int, contact_id: str, inbox_id: in
     for email in emails:
         state.bury(site_id, Buried(Side.EXTERNAL, address_tombstone(email), privacy=True))
     names = [name.lower() for name in (*ids, *emails)]
-    keys = {*map(contact_hold_key, ids), *map(email_hold_key, emails)}
-    asked: list[InboxRow] = []
-    hashed: list[InboxRow] = []
-    for row in state.rows.values():
-        new = row.delivery.new
-        is_asked = row.delivery.id == inbox_id
-        if new.source != state.source(site_id, new.side) or (_waits(row) and not is_asked):
-            continue
-        is_theirs = new.remote_id in ids or row.hold_key in keys or _names(names, new.payload)
-        if is_theirs or is_asked:
-            asked.append(row)
-        # Where the person's last rating was erased before, only the hash of the address is left.
-        elif (_is_unended(row) or not emails) and _names_erased_address(
-            state, site_id, ids, new.payload
-        ):
-            hashed.append(row)
+    asked, hashed = _mentions(state, site_id, inbox_id, ids, emails)
     loose = {
         _of_record(row.delivery.new)
         for row in asked
@@ -211,6 +196,36 @@ def erase_person(state: MemoryState, site_id: int, contact_id: str, inbox_id: in
         is_its = row.delivery.new.source == state.source(site_id, row.delivery.new.side)
         if is_its and row.is_held and _waits(row) and _names(names, row.delivery.new.payload):
             state.release_delivery(row.delivery.id)
+
+
+def _mentions(
+    state: MemoryState,
+    site_id: int,
+    inbox_id: int,
+    ids: Sequence[str],
+    emails: Sequence[str],
+) -> tuple[list[InboxRow], list[InboxRow]]:
+    """What names the person, and the request itself; apart, what an address names of which only
+    the hash is left.
+    """
+    names = [name.lower() for name in (*ids, *emails)]
+    keys = {*map(contact_hold_key, ids), *map(email_hold_key, emails)}
+    asked: list[InboxRow] = []
+    hashed: list[InboxRow] = []
+    for row in state.rows.values():
+        new = row.delivery.new
+        is_asked = row.delivery.id == inbox_id
+        if new.source != state.source(site_id, new.side) or (_waits(row) and not is_asked):
+            continue
+        is_theirs = new.remote_id in ids or row.hold_key in keys or _names(names, new.payload)
+        if is_theirs or is_asked:
+            asked.append(row)
+        # Where the person's last rating was erased before, only the hash of the address is left.
+        elif (_is_unended(row) or not emails) and _names_erased_address(
+            state, site_id, ids, new.payload
+        ):
+            hashed.append(row)
+    return asked, hashed
 
 
 def _forget_hashed(state: MemoryState, rows: Sequence[InboxRow]) -> None:
