@@ -174,12 +174,13 @@ def _withdrawn(view: View, write: SlotWrite) -> SlotWrite:
 
 def _snapshots(view: View, attribute: str) -> list[Snapshot]:
     """An attribute as Wix shows it now, and as the external side does."""
-    shown = [view.record_views[slot] for slot in (Slot(Side.WIX, attribute), EXTERNAL_SLOT)]
-    ours = [(side, attribute) in view.written.maybe_ours for side in (Side.WIX, Side.EXTERNAL)]
-    return [
-        Snapshot(one.values.get(attribute), one.heard, one.privacy, may_be_ours)
-        for one, may_be_ours in zip(shown, ours, strict=True)
-    ]
+    snapshots: list[Snapshot] = []
+    for slot in (Slot(Side.WIX, attribute), EXTERNAL_SLOT):
+        shown = view.record_views[slot]
+        value = shown.values.get(attribute)
+        may_be_ours = (slot.side, attribute) in view.written.maybe_ours
+        snapshots.append(Snapshot(value, shown.heard, shown.privacy, may_be_ours))
+    return snapshots
 
 
 def held_slots(view: View, actions: Mapping[str, Action]) -> Set[Slot]:

@@ -117,27 +117,21 @@ def newest_in_hand(view: View) -> int | None:
     return max((delivery.id for delivery in view.run.deliveries), default=None)
 
 
-def _is_news_left(view: View, intent: Intent) -> bool:
-    """Whether a record may show more, after a write, than this run has taken in so far."""
-    # The sides have not agreed on it yet: until this run has brought it across, its echo is news.
-    if intent.is_imported:
-        return True
-    # It has more to say.
-    is_of_many = len(view.carried.in_slot.get(intent.slot, ())) > 1
-    if is_of_many and has_more_to_say(view, intent):
-        return True
-    # It shows somebody's edit, perhaps.
-    is_unseen = intent.slot in view.written.unseen or intent.operation in MODERATES
-    return is_unseen and view.memory.get(intent.slot) is not None
-
-
 def commit_of_write(
     view: View, intent: Intent, known: Known | None, values: Mapping[str, Value | None]
 ) -> Commit:
     """``known``: the record after the write, ``values``: what it shows of each attribute."""
     history = lines_for_write(view, intent, known, values, newest_in_hand(view))
     is_imported = intent.is_imported
-    if known is not None and known.revision is not None and _is_news_left(view, intent):
+    is_of_many = len(view.carried.in_slot.get(intent.slot, ())) > 1
+    is_unseen = intent.slot in view.written.unseen or intent.operation in MODERATES
+    # The sides have not agreed on it yet, it has more to say, or it shows somebody's edit, perhaps.
+    is_news_left = (
+        intent.is_imported
+        or (is_of_many and has_more_to_say(view, intent))
+        or (is_unseen and intent.slot in view.memory)
+    )
+    if known is not None and known.revision is not None and is_news_left:
         known = replace(known, revision=NOTHING_SEEN)
     records = {intent.slot: known, **source_records(view, intent)}
     on_file = {(slot.side, one.remote_id) for slot, one in records.items() if one is not None}
