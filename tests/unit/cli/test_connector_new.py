@@ -68,7 +68,7 @@ ABSURD = ["1e20000000", "-1e100000000", "9" * 5_000, "1." + "9" * 50_000, "1e-20
 @pytest.mark.parametrize("number", ABSURD, ids=lambda number: number[:12])
 @pytest.mark.parametrize("place", ["stars", "id", "version"])
 def test_absurd_number_in_a_sample_costs_nothing(tmp_path: Path, place: str, number: str) -> None:
-    """As in an answer: kept as its text, and never written out."""
+    """As in an answer: kept as the text that it is, and never written with all its digits."""
     file = tmp_path / "sample.json"
     file.write_text(
         json.dumps({**RECORD, place: 0}).replace(f'"{place}": 0', f'"{place}": {number}')
@@ -76,8 +76,8 @@ def test_absurd_number_in_a_sample_costs_nothing(tmp_path: Path, place: str, num
     before = time.process_time()
     made = run("new", "acme", "--record", str(file))
     assert time.process_time() - before < 2
-    assert "Traceback" not in made.output
-    assert made.exit_code == 0 or made.output + str(made.exception)
+    assert made.exit_code == 0, made.output
+    assert len(made.output) < len(number) + 10_000
 
 
 def test_sample_nested_without_end_is_read_to_a_depth(tmp_path: Path) -> None:
