@@ -97,13 +97,10 @@ def test_one_webhook_to_one_write_takes_few_hops(
             wix = bench.rate_on_wix(80)
             worker.work_on(next_delivery(bench))
             bench.drain()
-            changes = []
-            for value in (20, 100, 40):
+            for what, value in (("changed", 20), ("changed again", 100)):
                 bench.box.wix.update_rating(wix, value, VISITOR)
-                changes.append(worker.work_on(next_delivery(bench)))
+                found[what] = worker.work_on(next_delivery(bench))
                 bench.drain()
-            # On a busy machine a lease is renewed, or a site read again, in the middle of one.
-            found["changed"] = min(changes, key=lambda told: int(told["calls"]))
             bench.box.wix.delete_rating(wix, VISITOR)
             worker.work_on(next_delivery(bench))
             bench.drain()
