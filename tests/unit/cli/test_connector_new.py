@@ -77,7 +77,7 @@ def test_absurd_number_in_a_sample_costs_nothing(tmp_path: Path, place: str, num
     made = run("new", "acme", "--record", str(file))
     assert time.process_time() - before < 2
     assert made.exit_code == 0, made.output
-    assert len(made.output) < len(number) + 10_000
+    assert len(made.output) < 3 * len(number) + 10_000  # an id stands in more than one place
 
 
 def test_sample_nested_without_end_is_read_to_a_depth(tmp_path: Path) -> None:
