@@ -19,6 +19,7 @@ from sync_worker.alive import show_sign
 from sync_worker.config import environment, misspelt_names
 from sync_worker.core.errors import SyncError
 from sync_worker.core.outcome import Outcome, OutcomeKind
+from sync_worker.core.ports.doorbell import DELIVERY_TASK
 from sync_worker.core.ports.inbox import RING_SHARE
 from sync_worker.core.ports.site_sides import PROBE_SECONDS
 from sync_worker.doctor.evidence import addresses, local_evidence, looks_at
@@ -63,7 +64,7 @@ def worker() -> WorkerWiring:
     return worker_wiring(bell)
 
 
-@app.task(name="sync_worker.tasks.sync_delivery", Request=DeliveryRequest)
+@app.task(name=DELIVERY_TASK, Request=DeliveryRequest)
 def sync_delivery(inbox_id: int) -> Shown:
     """Process one delivery. Whatever happens, the inbox row knows what comes next."""
     structlog.contextvars.bind_contextvars(inbox_id=inbox_id)

@@ -20,13 +20,10 @@ import structlog
 from celery import Celery
 from celery.utils import uuid
 
-from sync_worker.core.ports.doorbell import AFTER_OTHERS
+from sync_worker.core.ports.doorbell import AFTER_OTHERS, DELIVERY_TASK, FIRST, QUEUE
 from sync_worker.redis.circuit_breaker import Breaker
 from sync_worker.telemetry import metrics
 
-TASK = "sync_worker.tasks.sync_delivery"
-QUEUE = "sync"
-FIRST = 0
 CLOSE_SECONDS = 2.0  # for what waits at the end: a publish is bounded below that
 BOUNDED_TRANSPORT = {
     "socket_timeout": 0.25,
@@ -110,7 +107,7 @@ class CeleryBell:
         with self._app.producer_or_acquire() as producer, producer.batch():
             for inbox_id, priority in rings:
                 message = self._app.amqp.as_task_v2(
-                    uuid(), TASK, args=[inbox_id], ignore_result=True
+                    uuid(), DELIVERY_TASK, args=[inbox_id], ignore_result=True
                 )
                 producer.publish(
                     message.body,

@@ -10,5 +10,5 @@ from webhook_gateway import doorbell
 from webhook_gateway.serve import main
 
 if __name__ == "__main__":
-    doorbell.TASK = "sync_worker.tasks.sync_delivery_of_tomorrow"
+    vars(doorbell)["DELIVERY_TASK"] = "sync_worker.tasks.sync_delivery_of_tomorrow"
     sys.exit(main())

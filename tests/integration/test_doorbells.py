@@ -16,12 +16,12 @@ from sqlalchemy import update
 from benchmarks.ground import Ground, raised_budgets
 from benchmarks.queue import PREFIX, Queue, check_that_all_crossed, store
 from sync_sandbox.server import Sandbox, SandboxOptions
+from sync_worker.core.ports.doorbell import DELIVERY_TASK, QUEUE
 from sync_worker.core.ports.inbox import RING_SHARE
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.tables import inbox
 from sync_worker.runtime.celery.bell import WorkerBell
 from sync_worker.runtime.celery.broker import install_safe_transport
-from sync_worker.runtime.celery.queued import DELIVERY_TASK, QUEUE
 from sync_worker.runtime.local.commands import QUIET
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.runtime.local.processes import Processes

@@ -19,7 +19,7 @@ from kombu import connection as kombu_connection
 from redis import Redis
 
 from sync_worker.core.errors import Transient
-from sync_worker.core.ports.doorbell import AFTER_OTHERS
+from sync_worker.core.ports.doorbell import AFTER_OTHERS, DELIVERY_TASK, QUEUE
 from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.values import NewDelivery
 from sync_worker.ledger.database import open_engine
@@ -30,7 +30,7 @@ from sync_worker.runtime.celery.broker import SafeTransport, waiting_at
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, embedded_redis
 from sync_worker.runtime.waiting import wait_until
 from tests.factories import a_named_delivery
-from webhook_gateway.doorbell import QUEUE, TASK, CeleryBell
+from webhook_gateway.doorbell import CeleryBell
 from webhook_gateway.group_commit import COMMITTERS, GroupCommit
 
 
@@ -186,7 +186,7 @@ def test_ring_puts_the_very_message_of_send_task_into_the_queue(
             app.conf.update(
                 task_ignore_result=True, task_serializer="json", task_default_exchange_type="direct"
             )
-            app.send_task(TASK, args=[7], queue=QUEUE, ignore_result=True)
+            app.send_task(DELIVERY_TASK, args=[7], queue=QUEUE, ignore_result=True)
         ours, theirs = messages(redis)
     assert bare(ours) == bare(theirs)
 

@@ -33,8 +33,9 @@ from waitress.parser import HTTPRequestParser
 from waitress.server import BaseWSGIServer
 
 from benchmarks.probation_app import Workaround
+from sync_worker.core.ports.doorbell import DELIVERY_TASK
 from sync_worker.runtime.celery.broker import SafeTransport, install_safe_transport
-from sync_worker.runtime.celery.queued import DELIVERY_TASK, deliveries_in
+from sync_worker.runtime.celery.queued import deliveries_in
 from sync_worker.runtime.celery.task_events import GatheredEvents
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 

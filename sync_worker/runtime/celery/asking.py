@@ -14,9 +14,9 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from sync_worker.core.errors import SyncError, Transient
+from sync_worker.core.ports.doorbell import DELIVERY_TASK
+from sync_worker.core.ports.doorbell import QUEUE as DELIVERIES
 from sync_worker.core.ports.inbox import RING_SHARE
-from sync_worker.runtime.celery.queued import DELIVERY_TASK
-from sync_worker.runtime.celery.queued import QUEUE as DELIVERIES
 
 QUEUE = "maint"
 PROBE_ACCOUNT = "sync_worker.tasks.probe_account"

@@ -9,10 +9,10 @@ from celery import Celery
 from kombu.exceptions import ConnectionLimitExceeded, OperationalError
 from redis.exceptions import RedisError
 
-from sync_worker.core.ports.doorbell import AFTER_OTHERS
+from sync_worker.core.ports.doorbell import AFTER_OTHERS, DELIVERY_TASK, QUEUE
 from sync_worker.core.ports.inbox import RING_SHARE, Rung
 from sync_worker.runtime.celery.broker import waiting_at
-from sync_worker.runtime.celery.queued import DELIVERY_TASK, QUEUE, deliveries_in
+from sync_worker.runtime.celery.queued import deliveries_in
 
 log = structlog.get_logger(__name__)
 

@@ -13,13 +13,10 @@ from typing import Any
 
 from redis import Redis
 
-from sync_worker.core.ports.doorbell import AFTER_OTHERS
+from sync_worker.core.ports.doorbell import AFTER_OTHERS, DELIVERY_TASK, FIRST, QUEUE
 from sync_worker.core.ports.inbox import RING_SHARE
 from sync_worker.runtime.celery.broker import is_readable
 
-QUEUE = "sync"
-DELIVERY_TASK = "sync_worker.tasks.sync_delivery"
-FIRST = 0
 MOST = 1000  # of each list, from its front; the sweeper rings while fewer wait
 # In a worker's hands for longer it is under way, and the ledger knows it; or its worker is dead.
 IN_HAND_SECONDS = 5.0

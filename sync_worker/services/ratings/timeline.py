@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
+from sync_worker.core.ports.doorbell import DELIVERY_TASK
 from sync_worker.core.said import joined, said, said_many
 from sync_worker.core.values import InboxState, Intent, IntentState
 from sync_worker.ledger.ratings.rating_story import DeliveryStep, RatingStory
@@ -16,7 +17,6 @@ from sync_worker.services.ratings.shaping import line_of
 from sync_worker.services.ratings.values import Line
 
 OPEN = (InboxState.NEW, InboxState.TAKEN)
-TASK = "sync_worker.tasks.sync_delivery"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def steps_of_delivery(step: DeliveryStep, flower_url: str) -> Iterator[Step]:
     what = words.CHANGES.get(step.change, step.change.replace("_", " "))
     url = ""
     if flower_url:
-        asked = quote(f"{TASK} args:{number}")
+        asked = quote(f"{DELIVERY_TASK} args:{number}")
         url = f"{flower_url.rstrip('/')}/tasks?name={asked}"
     arrived = said("Told %(where)s: %(what)s", where=words.FROM[step.side], what=what)
     if step.change == "decide":
