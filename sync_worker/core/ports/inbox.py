@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
@@ -40,10 +40,16 @@ RING_SHARE = 32
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """What a turn of the sweeper rings for: ``after``: what of a source is beyond its share."""
+    """What a turn of the sweeper rings for: ``after``: what of a source is beyond its share.
+
+    ``sources``: whose each of them is. ``again``: those that it has rung for before, and nobody has
+    ended since: a worker may have died over each.
+    """
 
     first: tuple[int, ...] = ()
     after: tuple[int, ...] = ()
+    sources: Mapping[int, str] = field(default_factory=dict)
+    again: Set[int] = frozenset()
 
     @property
     def all(self) -> list[int]:

@@ -9,9 +9,11 @@ left to that: a second one would only make a worker look at what is at its end.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection
@@ -48,7 +50,7 @@ WITH ripe AS MATERIALIZED (
   SELECT id FROM inbox
   WHERE {_RIPE} AND next_attempt_at <= ledger_now() AND NOT id = ANY(:queued::bigint[])
   ORDER BY next_attempt_at LIMIT :room {SKIP_LOCKED})
-UPDATE inbox SET {_RUNG} WHERE id IN (SELECT id FROM ripe) RETURNING id, source
+UPDATE inbox SET {_RUNG} WHERE id IN (SELECT id FROM ripe) RETURNING id, source, unended
 """)
 
 
@@ -59,7 +61,7 @@ WITH these AS MATERIALIZED (
   SELECT id FROM inbox
   WHERE id = ANY(:inbox_ids::bigint[]) AND {which} AND next_attempt_at <= ledger_now()
   {SKIP_LOCKED})
-UPDATE inbox SET {_RUNG} WHERE id IN (SELECT id FROM these) RETURNING id, source
+UPDATE inbox SET {_RUNG} WHERE id IN (SELECT id FROM these) RETURNING id, source, unended
 """)
 
 
@@ -263,16 +265,21 @@ def ring_due(
     # What waits did not need all of its share.
     if len(ripe) == share and len(found) < limit:
         found += ring_ripe(connection, limit - len(found), queued)
-    return in_lanes((row.id, row.source) for row in found)
+    return in_lanes(found)
 
 
-def in_lanes(found: Iterable[tuple[int, str]]) -> Rung:
+def in_lanes(found: Iterable[Any]) -> Rung:
     """Of each source its share goes before what it has beyond."""
     first: list[int] = []
     after: list[int] = []
-    counts: dict[str, int] = {}
-    for inbox_id, source in sorted(found):
-        counts[source] = counts.get(source, 0) + 1
-        lane = first if counts[source] <= RING_SHARE else after
-        lane.append(inbox_id)
-    return Rung(tuple(first), tuple(after))
+    sources: dict[int, str] = {}
+    counts: Counter[str] = Counter()
+    again = set()
+    for row in sorted(found, key=attrgetter("id")):
+        sources[row.id] = row.source
+        counts[row.source] += 1
+        lane = first if counts[row.source] <= RING_SHARE else after
+        lane.append(row.id)
+        if row.unended > 1:
+            again.add(row.id)
+    return Rung(tuple(first), tuple(after), sources, again)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -89,6 +90,24 @@ def test_what_a_source_has_beyond_its_share_is_rung_for_after_others(sqlite_url:
     engine.dispose()
     assert rung.first == (*crowd[:RING_SHARE], other)
     assert rung.after == tuple(crowd[RING_SHARE:])
+
+
+def test_turn_tells_whose_each_is_and_what_was_rung_for_before(tmp_path: Path) -> None:
+    """What nobody ended since the last ring may be what a worker died over."""
+    now = [1_000_000.0]
+    engine = open_engine(f"sqlite:///{tmp_path / 'ledger.db'}", clock=lambda: now[0])
+    upgrade(engine)
+    inbox = sql_ledger(engine).inbox
+    mine, ended = (inbox.store(a_delivery(number)).inbox_id for number in range(2))
+    now[0] += 60.0
+    assert inbox.due_in_lanes(10).again == frozenset()
+    inbox.defer([ended], 0.0, "down", is_failure=False)
+    theirs = inbox.store(a_delivery(2, source="instance-2")).inbox_id
+    now[0] += 60.0
+    rung = inbox.due_in_lanes(10)
+    engine.dispose()
+    assert rung.sources == {mine: "instance-1", ended: "instance-1", theirs: "instance-2"}
+    assert rung.again == {mine}
 
 
 def test_round_of_one_rings_for_what_is_due(ground: Ground) -> None:
