@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from celery import Celery
-from kombu.exceptions import ConnectionLimitExceeded, OperationalError
+from kombu.exceptions import OperationalError
 from prometheus_client.registry import Collector
 
 from sync_worker.alive import show_sign
@@ -20,15 +20,15 @@ from sync_worker.config import environment, misspelt_names
 from sync_worker.core.errors import SyncError
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.ports.doorbell import DELIVERY_TASK
-from sync_worker.core.ports.inbox import RING_SHARE
 from sync_worker.core.ports.site_sides import PROBE_SECONDS
 from sync_worker.doctor.evidence import addresses, local_evidence, looks_at
 from sync_worker.doctor.gauges import TroubleGauges
 from sync_worker.doctor.live import asked
 from sync_worker.intake.intake import Opened
-from sync_worker.runtime.celery.bell import WorkerBell
+from sync_worker.runtime.celery.bell import BROKER_AWAY, WorkerBell
 from sync_worker.runtime.celery.broker import install_safe_transport
 from sync_worker.runtime.celery.dashboard import DeliveryRequest, Postponed, Shown, Tick
+from sync_worker.runtime.celery.queued import Queued
 from sync_worker.runtime.celery.schedule import SLICE_SECONDS
 from sync_worker.runtime.celery.task_events import GatheredEvents
 from sync_worker.runtime.celery.worker_signals import SignalParts, WorkerSignals
@@ -44,8 +44,6 @@ from sync_worker.wiring.hook_checks import (
 )
 from sync_worker.wiring.worker import WorkerWiring, worker_wiring
 
-# The sweeper rings up to here: a longer queue has lost nothing, and more rings only lengthen it.
-MAX_QUEUE = 200
 PROBE_TASK_SECONDS = 45.0  # what is left waits for the next sweep
 LOOKS_SECONDS = 20.0  # after which no further site's look begins
 PRUNE_SECONDS = 45.0  # of each hour; well below the broker's visibility time-out
@@ -108,10 +106,11 @@ def sweep(asked_by: str = "beat") -> str:
     if asked_by == "beat":
         metrics.last_beat.set_to_current_time()
         signals.note_scheduler(sweep.request.origin)
-    room = _room()
+    queued = _queued()
     try:
         # Without room too: the ledger notes its time.
-        due = worker().ledger.inbox.due_in_lanes(room or 0, bell.queued() if room else ())
+        room, ids = (queued.room, queued.ids) if queued else (0, ())
+        due = worker().ledger.inbox.due_in_lanes(room, ids)
     except SyncError as error:
         log.warning("sweep_postponed", error=type(error).__name__, **_facts(error))
         return Postponed(error.message)
@@ -120,20 +119,16 @@ def sweep(asked_by: str = "beat") -> str:
         log.info("swept", count=count)
         metrics.swept.inc(count)
         bell.ring_in_lanes(due)
-    if room is not None:
+    if queued is not None:
         _ask_accounts()
     return f"rang for {count} deliveries" if count else ""
 
 
-def _room() -> int | None:
-    """For how many messages the queue has room; ``None``: Redis does not answer."""
+def _queued() -> Queued | None:
+    """What waits in the queue; ``None``: Redis does not answer."""
     try:
-        first, after = bell.waiting_in_lanes()
-        if first + after < MAX_QUEUE:
-            return MAX_QUEUE - first - after
-        # It is long: a few more go before what single sites have beyond their share.
-        return max(0, RING_SHARE - first)
-    except (OperationalError, ConnectionLimitExceeded) as error:
+        return bell.queued()
+    except BROKER_AWAY as error:
         log.warning("sweep_postponed", error=type(error).__name__)
         return None
 

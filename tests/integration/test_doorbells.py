@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,13 @@ from sqlalchemy import update
 from benchmarks.ground import Ground, raised_budgets
 from benchmarks.queue import PREFIX, Queue, check_that_all_crossed, store
 from sync_sandbox.server import Sandbox, SandboxOptions
-from sync_worker.core.ports.doorbell import DELIVERY_TASK, QUEUE
+from sync_worker.core.ports.doorbell import AFTER_OTHERS, DELIVERY_TASK, FIRST, QUEUE
 from sync_worker.core.ports.inbox import RING_SHARE
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.tables import inbox
 from sync_worker.runtime.celery.bell import WorkerBell
 from sync_worker.runtime.celery.broker import install_safe_transport
+from sync_worker.runtime.celery.queued import MAX_QUEUE
 from sync_worker.runtime.local.commands import QUIET
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.runtime.local.processes import Processes
@@ -66,7 +67,7 @@ def take(redis: Redis, message: bytes, *, seconds_ago: float) -> None:
 
 def test_what_waits_or_was_just_taken_is_queued(app: Celery, redis: Redis) -> None:
     bell = WorkerBell(app)
-    assert bell.queued() == frozenset()
+    assert bell.queued().ids == frozenset()
     bell.ring([1, 2, 3])
     bell.ring_after_others([4])
     app.send_task("sync_worker.tasks.sweep")
@@ -76,9 +77,38 @@ def test_what_waits_or_was_just_taken_is_queued(app: Celery, redis: Redis) -> No
         assert isinstance(message, bytes)
         take(redis, message, seconds_ago=seconds_ago)
     # 2 has been in somebody's hands for a minute: the ledger knows it, or its worker is dead.
-    assert bell.queued() == {1, 3, 4}
+    assert bell.queued().ids == {1, 3, 4}
     redis.flushdb()
-    assert bell.queued() == frozenset()
+    assert bell.queued().ids == frozenset()
+
+
+def ring_together(app: Celery, inbox_ids: Sequence[int], priority: int = FIRST) -> None:
+    app.send_task(DELIVERY_TASK, args=list(inbox_ids), priority=priority)
+
+
+def test_message_of_several_deliveries_counts_for_each(app: Celery, redis: Redis) -> None:
+    """Room in the queue, and a site's share of it, are of deliveries, however they were sent."""
+    bell = WorkerBell(app)
+    ring_together(app, range(1, 9))
+    message = redis.rpop(f"{PREFIX}{QUEUE}")
+    assert isinstance(message, bytes)
+    take(redis, message, seconds_ago=1.0)
+    ring_together(app, range(11, 19))
+    bell.ring([20])
+    ring_together(app, range(101, 106), AFTER_OTHERS)
+    app.send_task("sync_worker.tasks.sweep")
+    queued = bell.queued()
+    assert queued.ids == {*range(1, 9), *range(11, 21), *range(101, 106)} - {19}
+    assert (queued.first, queued.after) == (10, 5)
+    assert queued.room == MAX_QUEUE - 15
+    for start in range(201, 201 + 8 * 30, 8):
+        ring_together(app, range(start, start + 8), AFTER_OTHERS)
+    assert bell.queued().room == RING_SHARE - 10, "some of other sites go first still"
+    for start in range(1001, 1001 + 8 * 3, 8):
+        ring_together(app, range(start, start + 8))
+    queued = bell.queued()
+    assert queued.room == 0
+    assert 101 not in queued.ids, "their turn may not come while others go first"
 
 
 def test_what_goes_after_a_long_queue_may_be_rung_for_anew(app: Celery) -> None:
@@ -87,9 +117,9 @@ def test_what_goes_after_a_long_queue_may_be_rung_for_anew(app: Celery) -> None:
     first, after = list(range(1, RING_SHARE)), [1000]
     bell.ring(first)
     bell.ring_after_others(after)
-    assert bell.queued() == {*first, *after}
+    assert bell.queued().ids == {*first, *after}
     bell.ring([RING_SHARE])
-    assert bell.queued() == {*first, RING_SHARE}
+    assert bell.queued().ids == {*first, RING_SHARE}
 
 
 # -- a worker at work

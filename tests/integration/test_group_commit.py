@@ -19,14 +19,15 @@ from kombu import connection as kombu_connection
 from redis import Redis
 
 from sync_worker.core.errors import Transient
-from sync_worker.core.ports.doorbell import AFTER_OTHERS, DELIVERY_TASK, QUEUE
+from sync_worker.core.ports.doorbell import DELIVERY_TASK, QUEUE
 from sync_worker.core.ports.inbox import Stored
 from sync_worker.core.values import NewDelivery
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
 from sync_worker.redis.circuit_breaker import Breaker
-from sync_worker.runtime.celery.broker import SafeTransport, waiting_at
+from sync_worker.runtime.celery.broker import SafeTransport
+from sync_worker.runtime.celery.queued import queued_in
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, embedded_redis
 from sync_worker.runtime.waiting import wait_until
 from tests.factories import a_named_delivery
@@ -200,7 +201,7 @@ def test_what_goes_after_others_is_taken_after_what_came_later(broker: EmbeddedR
     with kombu_connection.Connection(broker.url, transport=SafeTransport) as connection:  # type: ignore[no-untyped-call]  # kombu ships no types
         taken = [connection.SimpleQueue(QUEUE).get(timeout=5.0) for _ in range(2)]
         assert [message.headers["argsrepr"] for message in taken] == ["[5000]", "[0]"]
-        assert waiting_at(connection.channel(), QUEUE, AFTER_OTHERS) == 999
+        assert queued_in(connection.channel()).after == 999
 
 
 def test_rings_of_many_threads_are_all_heard_once(broker: EmbeddedRedis) -> None:

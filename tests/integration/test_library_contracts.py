@@ -35,7 +35,7 @@ from waitress.server import BaseWSGIServer
 from benchmarks.probation_app import Workaround
 from sync_worker.core.ports.doorbell import DELIVERY_TASK
 from sync_worker.runtime.celery.broker import SafeTransport, install_safe_transport
-from sync_worker.runtime.celery.queued import deliveries_in
+from sync_worker.runtime.celery.queued import queued_in
 from sync_worker.runtime.celery.task_events import GatheredEvents
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 
@@ -147,13 +147,13 @@ def test_kombu_keeps_a_message_where_the_sweeper_looks_for_it(redis_server: Embe
     app.send_task(DELIVERY_TASK, args=[17], ignore_result=True)
     with app.connection_for_read() as connection:
         channel = connection.channel()
-        assert deliveries_in(channel) == {17}, QUEUED
+        assert queued_in(channel).ids == {17}, QUEUED
         # As a worker takes it: through kombu, which notes whose it is.
         message = connection.SimpleQueue(QUEUE, channel=channel).get(timeout=5.0)
         assert channel.client.llen(QUEUE) == 0, QUEUED
-        assert deliveries_in(channel) == {17}, QUEUED
+        assert queued_in(channel).ids == {17}, QUEUED
         message.ack()
-        assert deliveries_in(channel) == frozenset(), QUEUED
+        assert queued_in(channel).ids == frozenset(), QUEUED
     app.close()
 
 

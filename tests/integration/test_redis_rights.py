@@ -29,7 +29,7 @@ from sync_worker.redis.loop_guard import RedisGuard
 from sync_worker.redis.request_limits import RedisLimits
 from sync_worker.redis.tokens import RedisTokens
 from sync_worker.runtime.celery.broker import SafeTransport
-from sync_worker.runtime.celery.queued import deliveries_in
+from sync_worker.runtime.celery.queued import queued_in
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.telemetry.broker_figures import broker_figures
 from tests.fleet_file import read_fleet
@@ -122,7 +122,7 @@ def test_queues_and_events_work_with_these_rights(url: str) -> None:
         producer.publish({"n": 2}, exchange="sync", routing_key="sync")
         message = bound.get(no_ack=False)
         assert message is not None
-        assert deliveries_in(bound.channel) == frozenset()  # it carries no delivery
+        assert queued_in(bound.channel).ids == frozenset()  # it carries no delivery
         message.requeue()
         again = bound.get(no_ack=False)
         assert again is not None

@@ -14,7 +14,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from kombu.exceptions import OperationalError
 from redis import Redis
 from sqlalchemy import select
 
@@ -24,6 +23,7 @@ from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.migrations.upgrade import upgrade
 from sync_worker.ledger.process_tables import ledger_clock
 from sync_worker.ledger.sql_ledger import SqlLedger, sql_ledger
+from sync_worker.runtime.celery.bell import BROKER_AWAY
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.telemetry.broker_figures import AFTER_OTHERS_LIST
 from tests.commands import run_forked
@@ -67,15 +67,15 @@ def _with_settings(work: Callable[[], Any], folder: Path, environ: dict[str, str
 
 
 def sweep_once() -> int:
-    """Returns how many messages the queue holds afterwards."""
+    """Returns how many deliveries wait in the queue afterwards."""
     from sync_worker import tasks
 
     tasks.sweep()
-    return tasks.bell.waiting()
+    return tasks.bell.queued().waiting
 
 
 def sweep(folder: Path, server: EmbeddedRedis) -> int:
-    """Sweep once in a process of its own; returns how many messages the queue holds afterwards."""
+    """Sweep once in a process of its own; how many deliveries wait in the queue afterwards."""
     waiting = run_alone(sweep_once, folder, server.url)
     assert isinstance(waiting, int)
     return waiting
@@ -96,8 +96,8 @@ def sweep_in_vain() -> None:
     from sync_worker import tasks
 
     tasks.sweep()
-    with pytest.raises(OperationalError):
-        tasks.bell.waiting()
+    with pytest.raises(BROKER_AWAY):
+        tasks.bell.queued()
 
 
 def test_sweep_without_a_broker_leaves_everything_due(

@@ -9,10 +9,11 @@ from celery import Celery
 from kombu.exceptions import ConnectionLimitExceeded, OperationalError
 from redis.exceptions import RedisError
 
-from sync_worker.core.ports.doorbell import AFTER_OTHERS, DELIVERY_TASK, QUEUE
+from sync_worker.core.ports.doorbell import AFTER_OTHERS, DELIVERY_TASK
 from sync_worker.core.ports.inbox import RING_SHARE, Rung
-from sync_worker.runtime.celery.broker import waiting_at
-from sync_worker.runtime.celery.queued import deliveries_in
+from sync_worker.runtime.celery.queued import Queued, queued_in
+
+BROKER_AWAY = (OperationalError, ConnectionLimitExceeded, RedisError)
 
 log = structlog.get_logger(__name__)
 
@@ -23,26 +24,10 @@ class WorkerBell:
     def __init__(self, app: Celery) -> None:
         self._app = app
 
-    def waiting(self) -> int:
-        """Messages in the queue. Raises OperationalError without a broker."""
-        return sum(self.waiting_in_lanes())
-
-    def waiting_in_lanes(self) -> tuple[int, int]:
-        """Of them those that go first, and those that go after others. Raises OperationalError."""
+    def queued(self) -> Queued:
+        """What has its message already. Raises one of ``BROKER_AWAY``."""
         with self._app.pool.acquire(block=True, timeout=1.0) as connection:
-            channel = connection.default_channel
-            declared = channel.queue_declare(QUEUE)
-            after = waiting_at(channel, QUEUE, AFTER_OTHERS)
-        return int(declared.message_count) - after, after
-
-    def queued(self) -> frozenset[int]:
-        """Deliveries that have their message already; none where the broker does not tell."""
-        try:
-            with self._app.pool.acquire(block=True, timeout=1.0) as connection:
-                return deliveries_in(connection.default_channel)
-        except (OperationalError, ConnectionLimitExceeded, RedisError) as error:
-            log.warning("queue_not_read", error=type(error).__name__)
-            return frozenset()
+            return queued_in(connection.default_channel)
 
     def ring(self, inbox_ids: Sequence[int]) -> None:
         """What is released together is of one site: beyond its share it goes after others."""

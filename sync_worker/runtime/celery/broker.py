@@ -96,12 +96,6 @@ class SafeTransport(Transport):
         super()._deliver(message, queue)  # type: ignore[no-untyped-call]  # nor here
 
 
-def waiting_at(channel: Any, queue: str, priority: int) -> int:
-    """How many messages wait in a queue with a priority. Each has a list of its own."""
-    with channel.conn_or_acquire() as client:
-        return int(client.llen(channel._q_for_pri(queue, priority)))
-
-
 def _drop(why: str, **facts: str) -> None:
     metrics.broker_messages_dropped.labels(why).inc()
     log.error("broker_message_dropped", why=why, **facts)
