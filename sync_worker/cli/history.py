@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -35,23 +35,28 @@ def history(word: str | None, link_id: int | None, limit: int, as_json: bool) ->
     """
     lines = _lines(word, link_id, limit)
     if as_json:
-        print_json(
-            [
-                {
-                    "line": line.number,
-                    "at": line.at,
-                    "link": line.link_id,
-                    **dataclasses.asdict(line.entry),
-                }
-                for line in lines
-            ]
-        )
+        print_json(_documents(lines))
     elif lines:
         print_history(lines)
     elif word is None and link_id is None:
         click.echo("no history yet")
     if not lines and (word is not None or link_id is not None):
         _tell_nothing(word, link_id)
+
+
+def _documents(lines: Sequence[HistoryLine]) -> list[dict[str, Any]]:
+    """``activity``: the line as the endpoint has it, whose ``what`` is a sentence."""
+    told = wiring().activity.numbered(whoever(), [line.number for line in lines])
+    return [
+        {
+            "line": line.number,
+            "at": line.at,
+            "link": line.link_id,
+            **dataclasses.asdict(line.entry),
+            "activity": told.get(line.number),
+        }
+        for line in lines
+    ]
 
 
 def _lines(word: str | None, link_id: int | None, limit: int) -> list[HistoryLine]:

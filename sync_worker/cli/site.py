@@ -9,13 +9,14 @@ from typing import Any
 import click
 
 from sync_worker.cli.options import JSON, PAGE_AFTER, SITE, WHY, WIX_API, actor, whoever
-from sync_worker.cli.output import field_words, print_json, say
+from sync_worker.cli.output import document_of, field_words, print_json, say
 from sync_worker.cli.site_history import site_history
 from sync_worker.cli.site_rest import pause, resume
 from sync_worker.cli.site_set import change_wix_api, preview_policies, take_over
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import AccountState, Policy, Side, Site, SiteState, WixKind
 from sync_worker.ledger.administration.site_pages import SiteFilter, SiteRow
+from sync_worker.ledger.console.maps import SqlMaps
 from sync_worker.manifest.default_field import default_field
 from sync_worker.manifest.manifest import Manifest
 from sync_worker.services.accounts.environment import refuse_shop_of_account
@@ -131,7 +132,10 @@ def list_sites(
     sites = Sites(wiring().admin)
     rows = sites.rows(whoever(), which, after, limit)
     if as_json:
-        print_json([site_document(row) for row in rows])
+        found = list(rows)
+        summaries = sites.summaries(whoever(), [row.site.id for row in found])
+        told = [{**site_document(row), "summary": summaries.get(row.site.id)} for row in found]
+        print_json(told)
         return
     shown, locked = 0, locked_sites(wiring().settings, wiring().admin.sealed)
     for row in rows:
@@ -175,9 +179,18 @@ def show_site(site_name: str | None, as_json: bool) -> None:
     admin = wiring().admin
     found = admin.sites.find(site_name)
     learned = admin.sites.learned(found.id)
-    pause = Sites(admin).one(whoever(), found.id).pause
+    summary = Sites(admin).one(whoever(), found.id)
+    pause = summary.pause
     if as_json:
-        print_json({"site": found, "learned": learned, "pause": pause})
+        print_json(
+            {
+                "site": {**document_of(found), **document_of(summary)},
+                "policies": Policies(admin).asked(whoever(), found.id),
+                "waiting": SqlMaps(admin.transactions).waiting(found),
+                "learned": learned,
+                "pause": pause,
+            }
+        )
         return
     click.echo(f"site {found.id}: {found.connector}, {found.state}")
     if pause is not None:

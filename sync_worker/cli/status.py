@@ -6,18 +6,19 @@ import dataclasses
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import click
 from redis.exceptions import RedisError
 from rich.console import Console
 
-from sync_worker.cli.options import JSON
+from sync_worker.cli.options import JSON, whoever
 from sync_worker.cli.output import WordsTable, print_json, print_trouble
 from sync_worker.core.errors import Misconfigured, SyncError
 from sync_worker.core.processes import ProcessKind
 from sync_worker.core.values import Site
-from sync_worker.doctor.evidence import find_troubles
+from sync_worker.doctor.evidence import find_troubles, local_evidence
 from sync_worker.doctor.reviews.products import maps_in_excess
 from sync_worker.doctor.reviews.replies import replies_in_vain
 from sync_worker.ledger.administration.door_counts import source_words
@@ -25,6 +26,7 @@ from sync_worker.ledger.administration.figures import RunFigures
 from sync_worker.ledger.administration.heartbeats import SeenProcess
 from sync_worker.ledger.administration.hook_states import hook_words
 from sync_worker.ledger.administration.site_faults import fault_words
+from sync_worker.services.overview import Overview, OverviewService
 from sync_worker.services.trouble import Trouble, TroubleKind
 from sync_worker.services.troubles import shortened
 from sync_worker.telemetry.broker_figures import BrokerFigures
@@ -79,8 +81,15 @@ def _as_json(troubles: Sequence[Trouble], *, is_read: bool) -> dict[str, Any]:
         "processes": wiring().admin.heartbeats.all(),
         "door": wiring().admin.door_counts.sources(),
         "accounts": wiring().admin.site_pages.account_counts(),
+        "overview": _overview(),
     }
     return found | dataclasses.asdict(wiring().admin.questions.status()) | more
+
+
+def _overview() -> Overview:
+    """As the console says it, which asks no remote."""
+    service = OverviewService(wiring().admin, partial(local_evidence, wiring()))
+    return service.overview(whoever())
 
 
 def _table() -> WordsTable:

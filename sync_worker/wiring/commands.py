@@ -17,6 +17,7 @@ from sync_worker.ledger.administration.retention import LedgerRetention
 from sync_worker.ledger.deciding.decisions import SqlDecisions
 from sync_worker.ledger.imports.files import SqlImportFiles
 from sync_worker.ledger.imports.work import SqlImportWork
+from sync_worker.ledger.ratings.activity_lines import ActivityLines
 from sync_worker.ledger.ratings.rating_search import RatingSearch
 from sync_worker.ledger.ratings.rating_story import RatingStories
 from sync_worker.ledger.site_cache import SiteCache
@@ -27,6 +28,7 @@ from sync_worker.services.accounts.accounts import Accounts
 from sync_worker.services.deciding.decisions import Decisions
 from sync_worker.services.imports.imports import Imports
 from sync_worker.services.imports.slices import ImportSlices
+from sync_worker.services.ratings.activity import Activity
 from sync_worker.services.ratings.rating import Ratings
 from sync_worker.services.ratings.search import Search
 from sync_worker.wiring.accounts.opening import account_book
@@ -108,6 +110,11 @@ class Wiring:
     def ratings(self) -> Ratings:
         """Single ratings, and all that happened to them."""
         return Ratings(RatingStories(self.admin.transactions), self.settings.flower_url)
+
+    @cached_property
+    def activity(self) -> Activity:
+        """What happened, in words."""
+        return Activity(ActivityLines(self.admin.transactions))
 
     @cached_property
     def ledger(self) -> SqlLedger:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sync_worker.cli.options import actor
+from tests.integration.console.table_of_keys import ALONE
 from tests.integration.import_shop import MEMBER, Shop, home_of_shop, row, shop
 
 pytestmark = pytest.mark.any_redis
@@ -24,6 +25,7 @@ def test_judgeme_file_goes_into_wix_and_on_to_the_external_system(shop: Shop) ->
         "judgeme",
     )
     assert (report["created"], report["skipped"], report["rejected"]) == (2, 1, 0)
+    assert set(report) == ALONE["import", ""], "as docs/api.md says"
     assert shop.values_on_wix() == [40, 80]
     assert sorted(Decimal(one["score"]) for one in shop.box.reviews.ratings.values()) == [2, 4]
     # Who brought them stands with what the file wrote; what crossed from there, nobody's hand did.

@@ -27,6 +27,7 @@ from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.free_port import free_port
 from sync_worker.wiring import Wiring
 from sync_worker.wiring.sweeps import NoBell
+from tests.integration.console.table_of_keys import PAIRS, breaches
 from tests.integration.shell import COMMAND, Shell
 from tests.terminal import CTRL_C, Seen, at_terminal
 
@@ -106,6 +107,8 @@ def test_run_in_one_direction_leaves_the_rest_to_another_run(
 ) -> None:
     first = sides.reconcile("--direction", direction)
     assert (first["written"], sides.counts()) == (written, counts)
+    pair = PAIRS["reconcile"]
+    assert breaches(pair.of(first), pair.schema) == [], "as docs/api.md says"
     assert first["plan"]["outcomes"]["left (other direction)"] == sum(rest.values())
     assert sides.reconcile()["written"] == rest
     assert sides.counts() == (17, 18)

@@ -19,6 +19,7 @@ from sync_worker.core.errors import Misconfigured
 from sync_worker.import_export.exporting import Writer, export_to_file
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.commands import run_command
+from tests.integration.console.table_of_keys import ALONE
 from tests.integration.shell import ENTITIES, Shell
 
 pytestmark = pytest.mark.any_redis
@@ -117,6 +118,7 @@ def test_contacts_are_matched_in_batches_and_doubtful_ones_listed(
     )
     assert box.wix.calls["POST /contacts/v4/contacts/query"] - before <= 3
     assert (report["certain"], report["added"], report["doubtful"]) == (119, 119, 3)
+    assert set(report) == ALONE["map contacts match", ""], "as docs/api.md says"
     with open(shell.folder / report["doubtful_file"], newline="", encoding="utf-8") as listed:
         doubtful = list(csv.DictReader(listed))
     assert {one["email"] for one in doubtful} == {"person7@example.com", "nobody@example.com"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,7 +15,7 @@ from sync_worker.cli.map.entity_proposal import (
     live_catalogue,
     save_entity_proposal,
 )
-from sync_worker.cli.map.importing import import_rows, print_rows, read_or_refuse
+from sync_worker.cli.map.importing import import_rows, read_or_refuse
 from sync_worker.cli.options import (
     EXISTING_FILE,
     FILE,
@@ -25,14 +26,15 @@ from sync_worker.cli.options import (
     the_site,
     whoever,
 )
-from sync_worker.cli.output import print_json, print_problems
+from sync_worker.cli.output import document_of, print_csv, print_json, print_problems
 from sync_worker.core.values import Side
 from sync_worker.core.values.catalogue import CatalogueItem
 from sync_worker.files.mapping_files import ENTITY_COLUMNS, read_entities
 from sync_worker.files.proposals import ALL_WAYS, By, propose_entities, read_catalogue
 from sync_worker.files.rows import BadFile
+from sync_worker.ledger.console.maps import MapLine, SqlMaps
 from sync_worker.services.onboarding.products import Products
-from sync_worker.services.sites.mapping import Maps
+from sync_worker.services.sites.mapping import Maps, mapped
 from sync_worker.wiring import wiring
 from sync_worker.wiring.sweeps import NoBell
 
@@ -57,7 +59,9 @@ def import_entities(file: Path, site_name: str | None, as_json: bool) -> None:
     Example: ratings-sync map entities import entities.csv
     """
     site, rows = the_site(site_name), read_or_refuse(file, read_entities)
-    import_rows(site, rows, wiring().admin.mappings.import_entities, as_json)
+    save = wiring().admin.mappings.import_entities
+    # The endpoint tells how many are released, and not which.
+    import_rows(site, rows, save, as_json, lambda done: {"mapped": mapped(done)})
 
 
 @entities.command("list")
@@ -69,9 +73,19 @@ def list_entities(site_name: str | None, as_json: bool) -> None:
     \b
     Example: ratings-sync map entities list
     """
-    found = wiring().admin.mappings.entities(the_site(site_name).id)
-    rows = [columns_of(entity.wix, entity.external) for entity in found]
-    print_rows(ENTITY_COLUMNS, rows, as_json)
+    site_id = the_site(site_name).id
+    if as_json:
+        maps = SqlMaps(wiring().admin.transactions)
+        print_json([_document(line) for line in maps.all(site_id)])
+        return
+    found = wiring().admin.mappings.entities(site_id)
+    print_csv(ENTITY_COLUMNS, [columns_of(entity.wix, entity.external) for entity in found])
+
+
+def _document(line: MapLine) -> dict[str, Any]:
+    """By the columns of a file, and as the endpoint has it."""
+    columns = columns_of(line.entity.wix, line.entity.external)
+    return {**dict(zip(ENTITY_COLUMNS, columns, strict=True)), **document_of(line)}
 
 
 @entities.command("remove")
@@ -79,7 +93,10 @@ def list_entities(site_name: str | None, as_json: bool) -> None:
 @click.option("--external-id", default="", metavar="ID", help="Of the product outside.")
 @SITE
 @WHY
-def remove_entity(wix_id: str, external_id: str, site_name: str | None, why: str) -> None:
+@JSON
+def remove_entity(
+    wix_id: str, external_id: str, site_name: str | None, why: str, as_json: bool
+) -> None:
     """Take the map of one product away; one that ratings are linked by stays.
 
     \b
@@ -90,7 +107,11 @@ def remove_entity(wix_id: str, external_id: str, site_name: str | None, why: str
     products = Products(wiring().admin, wiring().remotes.catalogues, NoBell())
     site = the_site(site_name)
     removing = Maps(wiring().admin, products)
-    click.echo(removing.remove_named(whoever(), site.id, wix_id, external_id, why))
+    told = removing.remove_named(whoever(), site.id, wix_id, external_id, why)
+    if as_json:
+        print_json({"sentence": told})
+    else:
+        click.echo(told)
 
 
 @entities.command()

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from sync_worker.cli.options import actor
-from sync_worker.cli.output import print_csv, print_json, print_problems
+from sync_worker.cli.output import document_of, print_csv, print_json, print_problems
 from sync_worker.core.values import Site
 from sync_worker.files.csv_lines import csv_line
 from sync_worker.files.mapping_files import MappingFile
@@ -36,14 +36,15 @@ def import_rows(
     rows: MappingFile[Any],
     save: Callable[[Site, Sequence[Any], str], Imported],
     as_json: bool,
+    more: Callable[[Imported], dict[str, object]] = lambda done: {},
 ) -> Imported:
-    """Saved as a whole or not at all."""
+    """Saved as a whole or not at all. ``more``: what programs are told besides."""
     try:
         done = save(site, rows.rows, actor())
     except ImportRefused as refused:
         _refuse([rows.problem(position, why) for position, why in sorted(refused.problems.items())])
     if as_json:
-        print_json(done)
+        print_json({**document_of(done), **more(done)})
     else:
         click.echo(
             f"{done.added} added, {done.changed} changed, {done.unchanged} were there already"

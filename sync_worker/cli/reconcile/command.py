@@ -21,6 +21,7 @@ from sync_worker.core.outcome import OutcomeKind
 from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.sweep_values import Finding, Mark, RunKind, Sweep
 from sync_worker.core.values import Site, SiteState
+from sync_worker.ledger.console.compared import SqlCompared
 from sync_worker.ledger.console.held_filter import HeldFilter
 from sync_worker.reconcile.dry_run import Forecast
 from sync_worker.reconcile.listing import LISTING
@@ -98,7 +99,8 @@ def reconcile(
             _run(run, show, dry=dry_run, direction=direction, yes=yes)
     if show.is_finished and not dry_run:
         _count_all(show, site, run.sweep)
-    show.close(run.sweep)
+    compared = SqlCompared(parts.admin.transactions)
+    show.close(run.sweep, compared.one(run.sweep.id) if as_json else None)
     if show.is_finished and not dry_run and site.state is SiteState.RECOVERY:
         _end_recovery(site)
     if show.is_stopped:

@@ -26,11 +26,12 @@ from rich.progress import (
 )
 
 from sync_worker.cli.history import value_words
-from sync_worker.cli.output import print_table, say
+from sync_worker.cli.output import document_of, print_table, say
 from sync_worker.core.outcome import Outcome
 from sync_worker.core.ports.remote import Connection
 from sync_worker.core.sweep_values import Finding, Sweep
 from sync_worker.core.values import Side
+from sync_worker.ledger.console.compared import ComparedRun
 from sync_worker.reconcile.dry_run import Forecast
 from sync_worker.reconcile.listing import LISTING
 from sync_worker.reconcile.pace import Job, JobOver, Pace
@@ -225,10 +226,12 @@ class Show:
         self.by_workers = Counter(written) - self.done.planned_writes
         self.done.planned_writes |= Counter(written)
 
-    def close(self, sweep: Sweep) -> None:
+    def close(self, sweep: Sweep, compared: ComparedRun | None) -> None:
+        """``compared``: the run as the endpoint has it, for programs."""
         self._pool.shutdown()
         if self.as_json:
-            click.echo(json.dumps(self._document(sweep)))
+            known = {} if compared is None else document_of(compared)
+            click.echo(json.dumps({**known, **self._document(sweep)}))
             return
         self.print_plan()
         if self.is_declined:

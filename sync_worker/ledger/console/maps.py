@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from sync_worker.ledger.tables import entity_map, inbox, link
 from sync_worker.ledger.transactions import Transactions
 
 PAGE = 50
+MANY = 1_000  # maps in one statement, where all are asked for
 MAX_WAITING = 2_000  # held deliveries of a site that are looked through
 MAX_THINGS = 20
 UNKNOWN_ENTITY = "unknown_entity"
@@ -68,6 +69,13 @@ class SqlMaps:
         with self._transactions.read() as connection:
             rows = connection.execute(found.order_by(entity_map.c.id).limit(limit)).all()
         return [MapLine(to_entity(row), row.title or "", bool(row.is_used)) for row in rows]
+
+    def all(self, site_id: int) -> Iterator[MapLine]:
+        """Every map, page by page."""
+        after = 0
+        while lines := self.page(site_id, after=after, limit=MANY):
+            yield from lines
+            after = lines[-1].entity.id
 
     def waiting(self, site: Site) -> list[WaitingThing]:
         """What the site's held deliveries wait for, most of them first."""

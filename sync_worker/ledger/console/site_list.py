@@ -75,15 +75,13 @@ class SqlSiteList:
     def page(self, which: SitesWanted, after: str = "", limit: int = PAGE) -> list[SiteLine]:
         """Sites behind that place, at most so many."""
         with self._transactions.read() as connection:
-            places = _places(connection, which, _place(after), limit)
-            sites = {known.id: known for known in read_sites(connection, site.c.id.in_(places))}
-            troubles = _troubles_of(connection, list(places))
-            pauses = read_pauses(connection, places)
-            held = held_of(connection, list(sites.values()))
-        return [
-            SiteLine(sites[one], troubles[one], held[one], pauses.get(one), place)
-            for one, place in places.items()
-        ]
+            return _lines(connection, _places(connection, which, _place(after), limit))
+
+    def some(self, ids: Sequence[int]) -> dict[int, SiteLine]:
+        """Sites by their numbers; no more of them than a page has."""
+        with self._transactions.read() as connection:
+            lines = _lines(connection, dict.fromkeys(ids, ""))
+        return {line.site.id: line for line in lines}
 
     def connectors(self) -> list[str]:
         """Of which there are sites, by name."""
@@ -91,6 +89,19 @@ class SqlSiteList:
         with self._transactions.read() as connection:
             found = connection.execute(named.order_by(site.c.connector).limit(MAX_CONNECTORS))
             return list(found.scalars())
+
+
+def _lines(connection: Connection, places: Mapping[int, str]) -> list[SiteLine]:
+    """``places``: by the number of each site."""
+    sites = {known.id: known for known in read_sites(connection, site.c.id.in_(places))}
+    troubles = _troubles_of(connection, list(places))
+    pauses = read_pauses(connection, places)
+    held = held_of(connection, list(sites.values()))
+    return [
+        SiteLine(sites[one], troubles[one], held[one], pauses.get(one), place)
+        for one, place in places.items()
+        if one in sites
+    ]
 
 
 def _conditions() -> dict[SiteTrouble, Any]:

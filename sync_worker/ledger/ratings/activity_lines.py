@@ -18,6 +18,7 @@ from sync_worker.ledger.tables import history
 from sync_worker.ledger.transactions import Transactions
 
 PAGE = 50
+AT_ONCE = 500  # lines in one statement
 LOOKED_THROUGH = 20_000  # lines for one page; then a person says whether to look further
 
 
@@ -84,9 +85,26 @@ class ActivityLines:
                 following = lines[-1].id
             else:
                 following, back = _end_of(connection, near)
-            ids = sorted({line.link_id for line in lines if line.link_id is not None})
-            ratings = {row.link.id: row for row in link_rows(connection, ids)}
+            ratings = _ratings_of(connection, lines)
         return LinesFound(lines, ratings, following, back)
+
+    def numbered(self, numbers: Sequence[int]) -> LinesFound:
+        """The lines with these numbers, in the order of the numbers."""
+        lines: list[ActivityLine] = []
+        ratings: dict[int, LinkRow] = {}
+        for start in range(0, len(numbers), AT_ONCE):
+            asked = select(history).where(history.c.id.in_(numbers[start : start + AT_ONCE]))
+            with self._transactions.read() as connection:
+                rows = connection.execute(asked.order_by(history.c.id))
+                some = [activity_line(row) for row in rows]
+                ratings |= _ratings_of(connection, some)
+            lines += some
+        return LinesFound(lines, ratings, None)
+
+
+def _ratings_of(connection: Connection, lines: Sequence[ActivityLine]) -> dict[int, LinkRow]:
+    ids = sorted({line.link_id for line in lines if line.link_id is not None})
+    return {row.link.id: row for row in link_rows(connection, ids)}
 
 
 def activity_line(row: Any) -> ActivityLine:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sync_worker.ledger.ratings.activity_lines import PAGE, ActivityFilter, ActivityLines
 from sync_worker.services.access.who import Right, Who
 from sync_worker.services.ratings.shaping import line_of
-from sync_worker.services.ratings.values import Lines
+from sync_worker.services.ratings.values import Line, Lines
 
 __all__ = ["Activity", "ActivityFilter"]
 
@@ -33,3 +34,12 @@ class Activity:
         found = self.lines.page(which, after, limit)
         shown = [line_of(who, line, found.ratings.get(line.link_id or 0)) for line in found.lines]
         return Lines(tuple(shown), found.after, found.looked_back_to)
+
+    def numbered(self, who: Who, numbers: Sequence[int]) -> dict[int, Line]:
+        """The lines with these numbers, those of others' sites left out."""
+        found = self.lines.numbered(sorted(numbers))
+        return {
+            line.id: line_of(who, line, found.ratings.get(line.link_id or 0))
+            for line in found.lines
+            if who.may(Right.LOOK, line.site_id)
+        }

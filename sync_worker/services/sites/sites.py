@@ -119,6 +119,15 @@ class Sites:
         who.check(Right.LOOK)
         return self._admin.site_pages.rows(which, after, limit)
 
+    def summaries(self, who: Who, ids: Sequence[int]) -> dict[int, SiteSummary]:
+        """These sites, as the list has them."""
+        who.check(Right.LOOK)
+        found: dict[int, SiteSummary] = {}
+        for start in range(0, len(ids), PAGE):
+            lines = self._list.some(ids[start : start + PAGE])
+            found |= {site_id: _summary(line) for site_id, line in lines.items()}
+        return found
+
     def count(self, who: Who, which: SiteFilter) -> int:
         """How many there are."""
         who.check(Right.LOOK)
