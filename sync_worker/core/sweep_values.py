@@ -78,7 +78,8 @@ class Mark(StrEnum):
     ``IN_STEP``: the ledger knows it as it is; ``HELD``: it is held already; ``OPEN``: the engine
     has to see it; ``HIDDEN``: unpublished and never linked, of interest only beside an open record
     of its key; ``MISSING``: on file, but twice not listed, and still to be looked for by id;
-    ``LEFT``: outside of the direction asked for; ``DONE``: handed over.
+    ``UNTOLD``: the same, not listed once, after a time in which nobody told of deletions; ``LEFT``:
+    outside of the direction asked for; ``DONE``: handed over.
     """
 
     IN_STEP = "in_step"
@@ -86,6 +87,7 @@ class Mark(StrEnum):
     OPEN = "open"
     HIDDEN = "hidden"
     MISSING = "missing"
+    UNTOLD = "untold"
     LEFT = "left"
     DONE = "done"
 
@@ -166,8 +168,9 @@ class Absences:
     """What a complete listing of one side did not show.
 
     ``known``: records on file; ``shown``: those of them that were listed; ``missing``: the others;
-    ``due``: those of the missing that an earlier complete listing did not show either.
-    ``is_refused``: too little was shown to believe.
+    ``due``: those of the missing that are to be looked for by id, since an earlier complete listing
+    did not show them either, or nobody would have told of their deletion. ``is_refused``: too
+    little was shown to believe.
     """
 
     known: int

@@ -115,6 +115,7 @@ class Manifest(Strict):
             says_verified=self.fields.verified is not None,
             media=self.fields.media is not None,
             absence_counts=operations.poll is None or operations.poll.delete_when_missing,
+            says_gone=operations.get is not None,
             words=text_rules(self.text, self.fields, operations),
         )
 

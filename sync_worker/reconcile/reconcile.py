@@ -3,8 +3,8 @@
 Both sides are listed whole, each page is compared with the ledger in one SELECT, and only what
 differs goes on: as deliveries of the inbox, through the same engine as webhooks. Absence is not
 deletion: what a complete listing does not show is looked at by id, and only if an earlier complete
-listing did not show it either. A poll lists what changed on the external side, and says nothing
-about the rest.
+listing did not show it either, or if nobody would have told of its deletion. A poll lists what
+changed on the external side, and says nothing about the rest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sync_worker.core.errors import (
 )
 from sync_worker.core.ports.directory import Directory
 from sync_worker.core.ports.merges import Merges
-from sync_worker.core.sweep_values import Finding, Listed, Phase, Sweep, place_of
+from sync_worker.core.sweep_values import Finding, Listed, Mark, Phase, Sweep, place_of
 from sync_worker.core.values import Side, Site
 from sync_worker.intake.intake import Intake
 from sync_worker.reconcile.bulk_people import BulkPeople
@@ -86,7 +86,7 @@ class Reconcile:
     # -- what is missing
 
     def confirm_absences(self) -> bool:
-        """Look by id for what two complete listings did not show; whether that is all."""
+        """Look by id for what is due; whether that is all."""
         while self.sweep.phase is Phase.CONFIRM:
             if self.run.pace.is_over():
                 return False
@@ -107,11 +107,15 @@ class Reconcile:
     def _is_gone(self, row: Listed) -> bool:
         """Whether nothing shows the row. Raises what is not of this record alone."""
         remote = self.connection.remotes[row.side]
+        # One listing did not show it: only its system's own word speaks for a delete.
+        is_to_be_said = row.mark is Mark.UNTOLD
+        if is_to_be_said and not remote.capabilities.says_gone:
+            return False
         try:
             return self.run.patiently(lambda: remote.get(row.remote_id)) is None
         except GoneUnsaid:
             # The engine looks again, and a second time, before it believes that.
-            return True
+            return not is_to_be_said
         except (RateLimited, Away, LeaseLost):
             raise
         except Unauthorized as error:

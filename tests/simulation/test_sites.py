@@ -4,6 +4,7 @@ records have the same names: each ends as if it were alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -147,6 +148,10 @@ def test_seeds_of_two_sites_miss_the_mechanism(mechanism: str) -> None:
 # -- the app is removed and installed again
 
 
+def nothing(*_: object) -> None:
+    """What does not happen."""
+
+
 def leave(world: World) -> Shop:
     """Both sides were compared, and a rating has crossed; then the owner removes the app."""
     shop = world.shops[1]
@@ -229,6 +234,48 @@ def test_last_that_wix_told_is_missed_where_it_ends_for_good() -> None:
         come_back(world, shop)
         assert shown(shop) == (["80"], [])
         assert broken_invariants(world) != []
+
+
+def return_without_one(side: Side, act: Callable[[World, Shop], None] = nothing) -> World:
+    """Two ratings had crossed; one was deleted on a side while the app was removed. It is back.
+
+    ``act``: what else happens before the sweep.
+    """
+    world = World(0, Options(CALM, sites=2, people=2), memory_ledger)
+    shop = world.shops[1]
+    shop.wix.visitor_rates(shop.entities[0][0], shop.persons[1], {"overall": Decimal(80)})
+    leave(world)
+    shop.remotes[side].visitor_deletes(next(iter(shop.remotes[side].records)))
+    world.drain()
+    come_back(world, shop)
+    act(world, shop)
+    world.sweep([shop])
+    world.drain()
+    return world
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_deletion_that_nobody_told_crosses_by_the_sweep_on_return(side: Side) -> None:
+    world = return_without_one(side)
+    assert shown(world.shops[1]) == (["80"], ["4"])
+    assert broken_invariants(world) == []
+
+
+def refuse_to_say(world: World, shop: Shop) -> None:
+    """Looks by id are answered 404, not in the system's own words."""
+    shop.external.fault = lambda operation: "false_gone" if operation == "get" else None
+
+
+def test_deletion_that_a_system_does_not_say_waits_for_a_second_sweep() -> None:
+    """One listing, and an answer that is none of its own words: nothing is deleted for that."""
+    world = return_without_one(E, refuse_to_say)
+    shop = world.shops[1]
+    assert shown(shop) == (["80", "80"], ["4"])
+    assert world.ledger.open_count() == 0
+    shop.external.fault = nothing
+    world.sweep([shop])
+    world.drain()
+    assert shown(shop) == (["80"], ["4"])
 
 
 def test_seeds_miss_the_sweep_after_a_gap() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -190,17 +191,36 @@ class MemorySweeps:
             return replace(absences, is_refused=True)
         if not sweep.is_dry:
             self._note_missing(sweep, side, ids - shown)
-        due = [
-            name
-            for name in sorted(ids - shown)
-            if self.state.missing.get((sweep.site_id, side, name), sweep.id) < sweep.id
-        ]
-        for name in due:
-            link_id = self.state.by_remote[sweep.site_id, side, name]
-            key = self.state.link_rows[link_id].link.key
-            missing = Listed(side, name, Mark.MISSING, key, change=Change.DELETE, must_read=True)
-            row.listed.setdefault((side, name), missing)
-        return replace(absences, due=len(due))
+        due = 0
+        for name in sorted(ids - shown):
+            mark = self._mark_of_missing(row, side, name)
+            if mark is not None:
+                link_id = self.state.by_remote[sweep.site_id, side, name]
+                key = self.state.link_rows[link_id].link.key
+                missing = Listed(side, name, mark, key, change=Change.DELETE, must_read=True)
+                row.listed.setdefault((side, name), missing)
+                due += 1
+        return replace(absences, due=due)
+
+    def _mark_of_missing(self, row: RunRow, side: Side, name: str) -> Mark | None:
+        """``None``: no look by id may lead to a delete yet."""
+        sweep = row.sweep
+        if self.state.missing.get((sweep.site_id, side, name), sweep.id) < sweep.id:
+            return Mark.MISSING
+        link_id = self.state.by_remote[sweep.site_id, side, name]
+        return Mark.UNTOLD if self._was_untold(row, link_id) else None
+
+    def _was_untold(self, row: RunRow, link_id: int) -> bool:
+        """Whether nobody would have told of a deletion at a link, and no run has looked since."""
+        gap_end = self.state.sweep_since.get(row.sweep.site_id, math.inf)
+        if row.sweep.kind is RunKind.BASELINE or row.started_at < gap_end:
+            return False
+        since = [one for one in self.state.runs if one.started_at >= gap_end]
+        mine = [one for one in since if one.sweep.site_id == row.sweep.site_id]
+        whole = (RunKind.BASELINE, RunKind.SWEEP)
+        if any(one.sweep.kind in whole and one.state == "done" for one in mine):
+            return False
+        return all(of != link_id or at < gap_end for of, at, _ in self.state.history)
 
     def _ids_on_file(self, site_id: int, side: Side) -> set[str]:
         return {name for of, at, name in self.state.by_remote if (of, at) == (site_id, side)}
@@ -217,7 +237,8 @@ class MemorySweeps:
             self.state.missing.setdefault((sweep.site_id, side, name), sweep.id)
 
     def next_missing(self, sweep: Sweep, limit: int) -> list[Listed]:
-        rows = [row for row in self._run(sweep).listed.values() if row.mark is Mark.MISSING]
+        is_due = (Mark.MISSING, Mark.UNTOLD)
+        rows = [row for row in self._run(sweep).listed.values() if row.mark in is_due]
         return sorted(rows, key=lambda row: row.remote_id)[:limit]
 
     def settle_missing(self, sweep: Sweep, gone: Sequence[Listed], there: Sequence[Listed]) -> None:

@@ -62,6 +62,7 @@ class Capabilities:
     absence_counts: bool = (
         True  # what complete listings do not show, and no look by id finds, counts as deleted
     )
+    says_gone: bool = True  # a look by id, and not only a listing, tells that a record is gone
     words: Mapping[str, TextRule] = field(default_factory=dict)  # the words that records carry
     media: bool = False  # shows addresses of pictures; on Wix: takes them with a create
     revision_covers_state: bool = True  # moderation raises the revision, too

@@ -61,7 +61,9 @@ class Sweeps(Protocol):
     def note_absences(self, sweep: Sweep, side: Side) -> Absences:
         """After a complete listing: what it did not show is missing; what was missing is due.
 
-        Due ones become rows, marked missing. Under half of the known ones shown: nothing is noted.
+        So is what is missing in the first sweep (or dry run) after a time in which nobody told what
+        happened, if its link has been still since. Due ones become rows, marked missing or untold.
+        Under half of the known ones shown: nothing is noted.
         A dry run lists the due ones, but notes nothing.
         """
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     delete,
+    exists,
     func,
     literal,
     select,
@@ -25,8 +26,9 @@ from sync_worker.core.values import Change, InboxState, RatingKey, Side
 from sync_worker.core.values.decisions import DECISION
 from sync_worker.ledger.process_tables import listed, missing
 from sync_worker.ledger.statements.links import max_deletes
+from sync_worker.ledger.statements.runs import gap_before
 from sync_worker.ledger.statements.tombstones import buried_among
-from sync_worker.ledger.tables import inbox, link, link_value
+from sync_worker.ledger.tables import history, inbox, link, link_value
 from sync_worker.ledger.transactions import insert_into
 
 NOBODY = (0, "")  # the key of a row whose key is not known (yet)
@@ -122,8 +124,19 @@ def note_absences(connection: Connection, sweep: Sweep, side: Side) -> Absences:
         _note_missing(connection, sweep, side, unseen.subquery("unseen"))
     # An earlier run has missed it, too: only now a look by id may lead to a delete.
     was_missing = is_noted & (missing.c.run_id < sweep.id) & missing.c.remote_id.in_(unseen)
-    due = _list_due(connection, sweep, side, select(missing.c.remote_id).where(was_missing))
+    twice_unseen = select(missing.c.remote_id).where(was_missing)
+    due = _list_due(connection, sweep, side, twice_unseen, Mark.MISSING)
+    # Nobody would have told of their deletion: one listing is enough to ask their system.
+    if (gap_end := gap_before(connection, sweep)) is not None:
+        unseen = unseen.where(on_file.c.remote_id.not_in(twice_unseen))
+        due += _list_due(connection, sweep, side, unseen, Mark.UNTOLD, _is_still_since(gap_end))
     return replace(absences, due=due)
+
+
+def _is_still_since(moment: float) -> Any:
+    """Links at which nothing has happened since: what is on file is from before."""
+    of_link = (history.c.link_id == link.c.id) & (history.c.at >= moment)
+    return ~exists().where(of_link)
 
 
 def _note_missing(connection: Connection, sweep: Sweep, side: Side, unseen: Any) -> None:
@@ -137,8 +150,10 @@ def _note_missing(connection: Connection, sweep: Sweep, side: Side, unseen: Any)
     connection.execute(insert.on_conflict_do_nothing())
 
 
-def _list_due(connection: Connection, sweep: Sweep, side: Side, due: Any) -> int:
-    """Rows for what is due, to be looked for by id; how many."""
+def _list_due(
+    connection: Connection, sweep: Sweep, side: Side, due: Any, mark: Mark, *of_links: Any
+) -> int:
+    """Rows for what is due, to be looked for by id; how many. ``of_links``: of these alone."""
     name = literal(str(side)).label("side")
     if side is Side.WIX:
         keys = select(name, link_value.c.wix_id.label("remote_id"), *_OF_LINK)
@@ -147,7 +162,8 @@ def _list_due(connection: Connection, sweep: Sweep, side: Side, due: Any) -> int
     else:
         keys = select(name, link.c.external_id.label("remote_id"), *_OF_LINK)
         keys = keys.where(link.c.site_id == sweep.site_id, link.c.external_id.in_(due))
-    rows = [_unlisted(sweep, row, Mark.MISSING, Change.DELETE) for row in connection.execute(keys)]
+    found = connection.execute(keys.where(*of_links))
+    rows = [_unlisted(sweep, row, mark, Change.DELETE) for row in found]
     if rows:
         connection.execute(insert_into(connection, listed).on_conflict_do_nothing(), rows)
     return len(rows)
@@ -176,7 +192,7 @@ def _ids_on_file(site_id: int, side: Side) -> Any:
 
 def missing_rows(connection: Connection, sweep: Sweep, limit: int) -> list[Listed]:
     """Some that are still to be looked for."""
-    is_missing = (listed.c.run_id == sweep.id) & (listed.c.mark == str(Mark.MISSING))
+    is_missing = (listed.c.run_id == sweep.id) & listed.c.mark.in_([Mark.MISSING, Mark.UNTOLD])
     rows = select(listed).where(is_missing).order_by(listed.c.remote_id).limit(limit)
     return [to_listed(sweep.site_id, row) for row in connection.execute(rows).all()]
 

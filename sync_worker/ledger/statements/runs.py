@@ -215,6 +215,25 @@ def awaits_baseline(connection: Connection, site_id: int) -> bool:
     return is_changed and not has_baseline(connection, site_id)
 
 
+GAP_BEFORE = SqlText(f"""
+-- runs.gap_before: until when nobody told what happened, if a run is the first whole look since
+SELECT site.sweep_since FROM run JOIN site ON site.id = run.site_id
+WHERE run.id = :run_id AND run.kind <> '{RunKind.BASELINE}' AND run.started_at >= site.sweep_since
+  AND NOT EXISTS (SELECT 1 FROM run AS earlier WHERE earlier.site_id = site.id
+    AND earlier.kind IN ({words(WHOLE_KINDS)}) AND earlier.state = '{DONE}'
+    AND earlier.started_at >= site.sweep_since)
+""")
+
+
+def gap_before(connection: Connection, sweep: Sweep) -> float | None:
+    """Until when nobody told what happened on the site, if this is the first whole look since.
+
+    Not of a baseline: what is on file then may be of the other API of Wix.
+    """
+    until = GAP_BEFORE.first(connection, run_id=sweep.id)
+    return None if until is None else float(until.sweep_since)
+
+
 def cursor_of(sweep: Sweep) -> dict[str, Any]:
     """Where a run is, as JSON."""
     times = {"since": sweep.since, "newest": sweep.newest}

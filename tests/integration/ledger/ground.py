@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,8 @@ from sync_worker.core.values import (
     Base,
     Buried,
     Contact,
+    HistoryEntry,
+    HistoryKind,
     InboxState,
     Known,
     LinkState,
@@ -23,6 +25,7 @@ from sync_worker.core.values import (
     NewDelivery,
     RatingKey,
     Side,
+    SiteState,
     Slot,
 )
 from tests.factories import EXTERNAL_ENTITY, WIX_ENTITY, a_delivery, a_record
@@ -142,6 +145,31 @@ class SweepGround:
     def show(self, sweep: Sweep, side: Side, *numbers: int) -> None:
         rows = [Listed(side, f"{side[0]}{number}", Mark.IN_STEP) for number in numbers]
         self.sweeps.save(sweep, rows)
+
+    def unseen(
+        self, side: Side, shown: Sequence[int], kind: RunKind = RunKind.SWEEP
+    ) -> tuple[int, list[tuple[str, Mark]]]:
+        """A run that lists these: how many are missing, and what is to be looked for by id."""
+        sweep = self.begin(kind)
+        self.show(sweep, side, *shown)
+        absences = self.sweeps.note_absences(sweep, side)
+        due = [(row.remote_id, row.mark) for row in self.sweeps.next_missing(sweep, 10)]
+        assert absences.due == len(due)
+        self.sweeps.end(sweep)
+        return absences.missing, due
+
+    def come_back(self) -> None:
+        """The app is installed again, some time after what was before."""
+        if self.ground.wait is not None:
+            self.ground.wait(1.0)
+        self.ledger.sites.note_lifecycle(self.site.id, SiteState.ACTIVE, None)
+
+    def note_history(self, number: int) -> None:
+        """Something happens to a rating."""
+        key = self.ground.key_of(Contact(f"contact-{number}", ""))
+        run = self.ledger.links.lease(self.ledger.links.link_of(key))
+        line = HistoryEntry(HistoryKind.UPDATE, Side.WIX, "overall", remote_id=f"w{number}")
+        self.ledger.links.commit(run.lease, Commit(history=[line], release=True))
 
     def open_row(self, side: Side, number: int = 1, **changes: Any) -> Listed:
         record = a_record(side, number)

@@ -8,7 +8,7 @@ import pytest
 
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.links import Commit
-from sync_worker.core.sweep_values import OnFile, RunKind, Sweep, Whose
+from sync_worker.core.sweep_values import Mark, OnFile, RunKind, Sweep, Whose
 from sync_worker.core.values import Buried, InboxState, Side
 from tests.integration.ledger.ground import SweepGround
 
@@ -107,6 +107,32 @@ class TestListings:
         field.show(second, Side.WIX, 1, 2)
         assert field.sweeps.note_absences(second, Side.WIX).due == 1
         assert [row.remote_id for row in field.sweeps.next_missing(second, 10)] == ["w3"]
+
+    def test_record_is_due_at_once_where_nobody_told_of_deletions(self, field: SweepGround) -> None:
+        """In the first sweep after that, of links at which nothing has happened since."""
+        for number in range(1, 6):
+            field.link(number)
+        field.sweeps.end(field.begin())
+        field.come_back()
+        field.note_history(5)
+        for kind, due in (
+            (RunKind.DRY_RUN, [("w4", Mark.UNTOLD)]),
+            (RunKind.SWEEP, [("w4", Mark.UNTOLD)]),
+            (RunKind.SWEEP, [("w4", Mark.MISSING), ("w5", Mark.MISSING)]),
+        ):
+            assert field.unseen(Side.WIX, [1, 2, 3], kind) == (2, due)
+
+    def test_sweep_from_before_the_return_takes_nothing_for_untold(
+        self, field: SweepGround
+    ) -> None:
+        """Its listing may be from before the last that was told."""
+        for number in (1, 2):
+            field.link(number)
+        field.sweeps.end(field.begin())
+        sweep = field.begin()
+        field.come_back()
+        field.show(sweep, Side.EXTERNAL, 1)
+        assert field.sweeps.note_absences(sweep, Side.EXTERNAL).due == 0
 
     def test_record_that_is_listed_again_begins_anew(self, field: SweepGround) -> None:
         for number in (1, 2, 3):

@@ -17,6 +17,8 @@ from sync_worker.core.errors import (
     Transient,
     Unauthorized,
 )
+from sync_worker.core.ports.remote import Capabilities
+from sync_worker.core.sweep_values import Listed, Mark
 from sync_worker.core.values import Side, SiteSide
 from sync_worker.engine.holds.accounts import AccountWatch
 from sync_worker.reconcile.reconcile import Reconcile
@@ -47,15 +49,29 @@ def answer(error: SyncError | None) -> bool:
     return True
 
 
-def is_gone(error: SyncError, probe: SyncError | None = None, *, is_over: bool = False) -> bool:
-    """What a look by id says that ends with an error."""
-    remote = SimpleNamespace(get=lambda remote_id: answer(error))
+def is_gone(
+    error: SyncError | None,
+    probe: SyncError | None = None,
+    *,
+    is_over: bool = False,
+    mark: Mark = Mark.MISSING,
+    says_gone: bool = True,
+) -> bool:
+    """What a look by id says that ends with an error; without one it finds nothing."""
+
+    def get(remote_id: str) -> None:
+        answer(error)
+
+    remote = SimpleNamespace(
+        get=get,
+        capabilities=Capabilities(says_gone=says_gone),
+    )
     connection = SimpleNamespace(remotes={Side.EXTERNAL: remote}, people=None)
     pace = SimpleNamespace(is_over=lambda: is_over)
     run: Any = SimpleNamespace(runs=None, patiently=lambda call: call(), pace=pace)
     engine = SimpleNamespace(account_watch=watch_of(Accounts(), probe))
     intake: Any = SimpleNamespace(connect=lambda site: connection, engine=engine)
-    row: Any = SimpleNamespace(side=Side.EXTERNAL, remote_id="1")
+    row = Listed(Side.EXTERNAL, "1", mark)
     return Reconcile(run, SITE, intake)._is_gone(row)
 
 
@@ -63,6 +79,15 @@ def is_gone(error: SyncError, probe: SyncError | None = None, *, is_over: bool =
 def test_record_that_cannot_be_read_is_not_gone_and_the_run_goes_on(error: SyncError) -> None:
     assert not is_gone(error)
     assert is_gone(GoneUnsaid())
+
+
+def test_record_that_one_listing_missed_is_gone_only_if_that_is_said() -> None:
+    """Nobody would have told of its deletion; but nothing else than one listing speaks for it."""
+    assert is_gone(None, mark=Mark.UNTOLD)
+    assert not is_gone(GoneUnsaid(), mark=Mark.UNTOLD)
+    # A look that searches the listing once more.
+    assert not is_gone(None, mark=Mark.UNTOLD, says_gone=False)
+    assert is_gone(None, mark=Mark.MISSING, says_gone=False)
 
 
 @pytest.mark.parametrize("error", [Away(), LeaseLost()])
