@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, inspect
@@ -10,7 +12,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from sync_worker.core.errors import LedgerAway, Misconfigured, NoLedger
 from sync_worker.ledger.database import open_engine
-from sync_worker.ledger.migrations.upgrade import downgrade, revisions, upgrade
+from sync_worker.ledger.migrations.upgrade import downgrade, refuse_downgrade, revisions, upgrade
 from sync_worker.ledger.statements import clock
 
 # A process that starts while another one makes the tables waits at least so long for it.
@@ -55,19 +57,29 @@ def place_of(url: str) -> str:
     return f"{address.host or 'localhost'}/{address.database}"
 
 
-def refuse_unknown(revision: str) -> None:
-    """Raises Misconfigured if there is no such schema to go back to."""
+def refuse_step_back(url: str, revision: str) -> None:
+    """Whatever stands against it, before anybody is asked. Raises Misconfigured, NoLedger."""
     if revision not in ("base", *revisions()):
         known = ", ".join(revisions())
         raise Misconfigured(f"cannot go back to {revision!r}: there are base, {known}")
+    with _to_go_back(url, revision) as engine:
+        _refuse_missing(url, UPGRADE_SECONDS)
+        refuse_downgrade(engine, revision)
 
 
 def step_back(url: str, revision: str) -> None:
-    """Bring the schema back to an earlier revision. Raises Misconfigured."""
-    refuse_unknown(revision)
+    """Bring the schema back to an earlier revision. Raises Misconfigured, NoLedger."""
+    refuse_step_back(url, revision)
+    with _to_go_back(url, revision) as engine:
+        downgrade(engine, revision)
+
+
+@contextmanager
+def _to_go_back(url: str, revision: str) -> Iterator[Engine]:
+    """Raises Misconfigured for what the database says against it."""
     engine = open_engine(url, busy_seconds=UPGRADE_SECONDS)
     try:
-        downgrade(engine, revision)
+        yield engine
     except SQLAlchemyError as error:
         reason = str(error).splitlines()[0]
         raise Misconfigured(f"cannot go back to {revision!r}: {reason}") from error

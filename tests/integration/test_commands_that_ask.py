@@ -49,6 +49,48 @@ def test_step_back_needs_a_yes_where_nobody_can_answer(
     assert schema_of(tmp_path) == "0001"
 
 
+def write(folder: Path, statement: str) -> None:
+    with sqlite3.connect(folder / ".ratings-sync" / "ledger.db") as ledger:
+        ledger.execute(statement)
+
+
+SITE_OF_REVIEWS = (
+    "INSERT INTO site (id, instance_id, connector, external_source, state, policy, wix_api,"
+    " created_at) VALUES (7, 'i', 'c', 'c', 'active', '{}', 'reviews', 1)"
+)
+
+
+def test_step_back_that_would_lose_something_is_refused_unasked(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    """A person who says yes to a question must not hear afterwards that it never could be."""
+    words = ["migrate", "--to", "0018"]
+    assert "there is no ledger at" in refused(words, tmp_path, environ)
+    assert run_command(["migrate"], tmp_path, environ).returncode == 0
+    newest = schema_of(tmp_path)
+    write(tmp_path, SITE_OF_REVIEWS)
+    for more in ([], ["--yes"]):
+        line = refused([*words, *more], tmp_path, environ)
+        assert line.startswith("ratings-sync: site 7 uses Wix Reviews")
+        assert schema_of(tmp_path) == newest
+    write(tmp_path, "UPDATE site SET wix_api = 'ratings'")
+    assert "say it with --yes" in refused(words, tmp_path, environ)
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [("9999", "which another version of the program has made"), ("0040", "which is older")],
+)
+def test_step_back_from_where_no_way_leads_is_refused_unasked(
+    found: str, words: str, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    assert run_command(["migrate"], tmp_path, environ).returncode == 0
+    write(tmp_path, f"UPDATE alembic_version SET version_num = '{found}'")  # noqa: S608 - ours
+    line = refused(["migrate", "--to", "0041"], tmp_path, environ)
+    assert f"the ledger has the schema {found}, {words}" in line
+    assert "Step the ledger" not in line
+
+
 def test_yes_without_a_step_back_is_refused(tmp_path: Path, environ: dict[str, str]) -> None:
     assert "--yes goes with --to" in refused(["migrate", "--yes"], tmp_path, environ)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from sync_worker.cli.asking import agree
-from sync_worker.ledger.opening import place_of, refuse_unknown, step_back
+from sync_worker.ledger.opening import place_of, refuse_step_back, step_back
 from sync_worker.wiring import wiring
 
 
@@ -32,7 +32,7 @@ def migrate(revision: str | None, yes: bool) -> None:
         click.echo("the ledger has the newest schema")
         return
     database = parts.settings.database
-    refuse_unknown(revision)
+    refuse_step_back(database, revision)
     agree(
         f"Step the ledger ({place_of(database)}) back to schema {revision}? What later schemas"
         " added is deleted, and every process has to be stopped first.",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from sqlalchemy import Connection, Engine, inspect, text
 
+from sync_worker.core.errors import Misconfigured
 from sync_worker.ledger.migrations import large_indexes
 
 if TYPE_CHECKING:
@@ -120,6 +121,30 @@ def _build_large_indexes(engine: Engine, found: str | None) -> None:
     indexes = getattr(script.module, "BUILT_BEFORE", {})
     if indexes:
         large_indexes.build(engine, indexes)
+
+
+def refuse_downgrade(engine: Engine, revision: str) -> None:
+    """What would stop the way back, found before anything is changed. Raises Misconfigured."""
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+
+    with engine.execution_options(ledger_reads=True).connect() as connection:
+        found = _revision_of(connection)
+        if found not in revisions():
+            raise Misconfigured(
+                f"cannot go back to {revision!r}: the ledger has the schema {found}, which another"
+                " version of the program has made; go back with that version"
+            )
+        if revision != "base" and revision > found:
+            raise Misconfigured(
+                f"cannot go back to {revision!r}: the ledger has the schema {found}, which is older"
+            )
+        # Each later step says itself what it would lose.
+        with Operations.context(MigrationContext.configure(connection)):
+            for script in _scripts().iterate_revisions(found, revision):
+                refuse = getattr(script.module, "refuse_what_would_be_lost", None)
+                if refuse is not None:
+                    refuse()
 
 
 def downgrade(engine: Engine, revision: str) -> None:

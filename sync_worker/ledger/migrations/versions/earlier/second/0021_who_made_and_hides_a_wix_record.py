@@ -23,6 +23,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    refuse_what_would_be_lost()
+    op.drop_column("link_value", "wix_standing")
+
+
+def refuse_what_would_be_lost() -> None:
+    """Raises Misconfigured."""
     value = sa.table("link_value", sa.column("wix_standing", sa.String))
     noted = sa.select(sa.func.count()).where(value.c.wix_standing.is_not(None))
     count = op.get_bind().execute(noted).scalar_one()
@@ -32,4 +38,3 @@ def downgrade() -> None:
             " take one that its owner rejects for deleted, and delete its source; stay with this"
             " version"
         )
-    op.drop_column("link_value", "wix_standing")
