@@ -53,6 +53,16 @@ def stopped(make_ledger: LedgerMaker, outside: str) -> World:
     return world
 
 
+def differs(make_ledger: LedgerMaker, outside: str) -> World:
+    """Rated on both sides before anybody looked, and a person is to decide."""
+    policy = Policy.of({"first_difference": "hold"})
+    options = Options(CALM, people=1, external=OUTSIDE[outside], policy=policy)
+    world = World(0, options, make_ledger)
+    quietly(world, rates(W, overall=80))
+    quietly(world, rates(E, value=1))
+    return world
+
+
 HELD: dict[str, Callable[[LedgerMaker, str], World]] = {
     "delete_brake": braked,
     "normalised_by_remote": rounded,
@@ -110,3 +120,16 @@ def test_record_that_shows_again_what_it_showed_before_is_looked_at(
     world.drain()
     quietly(world, changes(E, value=2))
     assert sweeps(world, 1) > 0
+
+
+@pytest.mark.parametrize("outside", sorted(OUTSIDE))
+def test_rating_that_waits_for_long_has_one_line_of_its_history(
+    outside: str, make_ledger: LedgerMaker
+) -> None:
+    """However many sweeps look at it; and one more once it differs in another way."""
+    world = differs(make_ledger, outside)
+    sweeps(world, 3)
+    assert [one.reason for one in world.ledger.history_entries()] == ["first_difference"]
+    quietly(world, changes(E, value=2))
+    sweeps(world, 2)
+    assert [one.after for one in world.ledger.history_entries()] == [1, 2]

@@ -13,6 +13,7 @@ from sync_worker.core.values import (
     Contact,
     Delivery,
     Entity,
+    HistoryEntry,
     InboxState,
     Intent,
     IntentState,
@@ -253,6 +254,11 @@ class MemoryLinks:
                 # One of a privacy request lies under its hash, and stays.
                 self.state.graves.pop((lease.site_id, grave.side, grave.remote_id), None)
 
+    def _newest_line(self, link_id: int, attribute: str) -> HistoryEntry | None:
+        lines = reversed(self.state.history)
+        its = (line for of, _, line in lines if (of, line.attribute) == (link_id, attribute))
+        return next(its, None)
+
     def _apply_story(self, row: LinkRow, change: Commit) -> None:
         """The intent's end, the history, and how the deliveries ended."""
         if change.intent_state is not None and row.intent is not None:
@@ -260,7 +266,9 @@ class MemoryLinks:
             self.state.intents[row.intent.id] = closed
             row.intent = None
         now = self.state.now()
-        self.state.history += [(row.link.id, now, entry) for entry in change.history]
+        for entry in change.history:
+            if not entry.says_again(self._newest_line(row.link.id, entry.attribute)):
+                self.state.history.append((row.link.id, now, entry))
         for inbox_id, closing in change.closings.items():
             ended = self.state.rows[inbox_id]
             if closing == ERASED:

@@ -199,8 +199,7 @@ def shown_on_file(
         return shown
     told: dict[str, Shown | None] = {}
     for line in lines:
-        # What a run left as it was, with both values.
-        if line.what is HistoryKind.HOLD and line.side is None and line.attribute:
+        if line.is_waiting_difference:
             told.setdefault(line.attribute, Shown(line.before, line.after))
         elif line.what in SETTLES:
             told.setdefault(line.attribute, None)

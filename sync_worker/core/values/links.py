@@ -260,3 +260,20 @@ class HistoryEntry:
     intent_id: str = ""
     inbox_id: int | None = None
     actor: str = ""
+
+    @property
+    def is_waiting_difference(self) -> bool:
+        """Whether it says what a run left as it was for a person, with both values."""
+        return self.what is HistoryKind.HOLD and self.side is None and bool(self.attribute)
+
+    def says_again(self, newest: HistoryEntry | None) -> bool:
+        """Whether it tells no more of a difference that waits than the newest line of its attribute
+        does: each look at one that waits for long would add a line.
+        """
+        if newest is None or not self.is_waiting_difference:
+            return False
+        return newest.is_waiting_difference and (newest.reason, newest.before, newest.after) == (
+            self.reason,
+            self.before,
+            self.after,
+        )

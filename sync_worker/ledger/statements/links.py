@@ -92,13 +92,32 @@ UPDATE intent SET state = :state, closed_at = ledger_now()
 WHERE link_id = :link_id AND state = 'open'
 """)
 
-ADD_HISTORY = SqlText("""
+_NUMBERS = ("site_id", "link_id", "inbox_id")
+_TEXTS = (
+    *("what", "side", "attribute", "before", "after", "loser", "loser_side", "reason"),
+    *("remote_id", "intent_id", "actor", "words_before", "words_after", "words_loser"),
+)
+_LINE = f"INSERT INTO history (at, {', '.join(_NUMBERS + _TEXTS)})"
+
+ADD_HISTORY = SqlText(f"""
 -- history.add: one line; lines are never changed, but for what a privacy request erases
-INSERT INTO history (site_id, link_id, at, what, side, attribute, before, after, loser, loser_side,
-  reason, remote_id, intent_id, inbox_id, actor, words_before, words_after, words_loser)
-VALUES (:site_id, :link_id, ledger_now(), :what, :side, :attribute, :before, :after, :loser,
-  :loser_side, :reason, :remote_id, :intent_id, :inbox_id, :actor, :words_before, :words_after,
-  :words_loser)
+{_LINE}
+VALUES (ledger_now(), {", ".join(f":{name}" for name in _NUMBERS + _TEXTS)})
+""")
+
+_OF_A_DIFFERENCE = ("reason", "before", "after", "words_before", "words_after")
+
+ADD_WAITING_DIFFERENCE = SqlText(f"""
+-- history.add_waiting_difference: unless the newest line of its attribute says the same
+{_LINE}
+SELECT ledger_now(), {", ".join(f":{name}::bigint" for name in _NUMBERS)},
+  {", ".join(f":{name}::text" for name in _TEXTS)}
+WHERE NOT EXISTS (SELECT 1 FROM history AS newest
+  WHERE newest.id = (SELECT max(id) FROM history
+    WHERE link_id = :link_id::bigint AND attribute = :attribute::text)
+  AND newest.what = :what::text AND newest.side IS NULL AND {
+    " AND ".join(f"coalesce({name}, '') = coalesce(:{name}::text, '')" for name in _OF_A_DIFFERENCE)
+})
 """)
 
 
@@ -260,8 +279,9 @@ def store_history(connection: Connection, lease: Lease, change: Commit) -> None:
 def add_history(
     connection: Connection, site_id: int, link_id: int | None, entry: HistoryEntry
 ) -> None:
-    """One line of the history, at the time of the database."""
-    ADD_HISTORY.ask(connection, site_id=site_id, link_id=link_id, **from_history(entry))
+    """One line of the history, at the time of the database; see ``HistoryEntry.says_again``."""
+    text = ADD_WAITING_DIFFERENCE if entry.is_waiting_difference else ADD_HISTORY
+    text.ask(connection, site_id=site_id, link_id=link_id, **from_history(entry))
 
 
 def ids_of(fresh: Answer | None) -> Sequence[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -42,6 +43,12 @@ def a_line(what: HistoryKind = HistoryKind.UPDATE, **more: Any) -> HistoryEntry:
     return HistoryEntry(what, Side.WIX, **{**values, **more})
 
 
+def a_difference(wix: int | str, outside: int | str | None) -> HistoryEntry:
+    """What a run left as it was, for a person."""
+    before, after = (Decimal(one) if isinstance(one, int) else one for one in (wix, outside))
+    return HistoryEntry(HistoryKind.HOLD, None, "overall", before, after, reason="first_difference")
+
+
 class TestRatings:
     def test_rating_shows_both_sides_as_they_agreed(self, ground: Ground) -> None:
         rating = ground.ledger.decisions.rating(on_file(ground))
@@ -64,6 +71,27 @@ class TestRatings:
         rating = ground.ledger.decisions.rating(on_file(ground, seen, end=held))
         assert rating.shown == {"overall": Shown(Decimal(20), Decimal(4))}
         assert list(rating.held.values()) == ["first_difference"]
+
+    def test_difference_that_waits_has_a_line_until_it_changes(self, ground: Ground) -> None:
+        """Each look at it tells it: the history would grow as long as it waits."""
+        lines = {
+            "stars": a_difference(20, 4),
+            "the same": a_difference(20, 4),
+            "of another attribute": replace(a_difference(20, 4), attribute="quality"),
+            "the same again": a_difference(20, 4),
+            "other stars": a_difference(20, 5),
+            "another reason": replace(a_difference(20, 5), reason="off_scale"),
+            "an update": a_line(),
+            "again": a_difference(20, 4),
+            "words": replace(a_difference("good", "god"), attribute="body"),
+            "the same words": replace(a_difference("good", "god"), attribute="body"),
+            "one side is gone": a_difference(20, None),
+            "and still is": a_difference(20, None),
+        }
+        told = [name for name in lines if "same" not in name and "still" not in name]
+        on_file(ground, *lines.values())
+        entries = ground.ledger.history_entries(ground.site_id)
+        assert entries == [lines[name] for name in told]
 
     def test_difference_that_no_line_tells_is_not_known(self, ground: Ground) -> None:
         held = Closing(InboxState.HELD, "refused")
