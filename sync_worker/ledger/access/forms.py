@@ -11,7 +11,8 @@ from sync_worker.ledger.access.tables import sent_form
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
 KEPT_SECONDS = 86_400.0
-LEASE_SECONDS = 300.0  # above the longest action of a page
+# How long a claim counts that nobody renews.
+LEASE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,8 @@ class SentForm:
 class SqlForms:
     """Raises Transient."""
 
-    def __init__(self, transactions: Transactions) -> None:
-        self._transactions = transactions
+    def __init__(self, transactions: Transactions, lease_seconds: float = LEASE_SECONDS) -> None:
+        self._transactions, self._lease_seconds = transactions, lease_seconds
 
     def claim(self, hash_: str, session_hash: str) -> float | None:
         """When the form came, for the first time; ``None``: it was here before.
@@ -40,6 +41,16 @@ class SqlForms:
         except IntegrityError:
             return None
 
+    def renew(self, hash_: str, claimed_at: float) -> float | None:
+        """Say that it is still being done. The moment that names the claim from now on.
+
+        ``None``: somebody has given it up.
+        """
+        later = update(sent_form).where(_claim(hash_, claimed_at)).values(sent_at=ledger_now())
+        with self._transactions.write() as connection:
+            moment = connection.execute(later.returning(sent_form.c.sent_at)).scalar()
+        return None if moment is None else float(moment)
+
     def note_result(self, hash_: str, claimed_at: float, result: str) -> None:
         is_it = _claim(hash_, claimed_at)
         with self._transactions.write() as connection:
@@ -53,7 +64,7 @@ class SqlForms:
     def give_up(self, hash_: str, session_hash: str) -> bool:
         """Whether who claimed it is gone without an end; it may be sent again from now on."""
         is_it = (sent_form.c.hash == hash_) & (sent_form.c.session_hash == session_hash)
-        is_over = sent_form.c.sent_at < ledger_now() - LEASE_SECONDS
+        is_over = sent_form.c.sent_at < ledger_now() - self._lease_seconds
         lost = delete(sent_form).where(is_it, is_over, sent_form.c.result.is_(None))
         with self._transactions.write() as connection:
             return connection.execute(lost).rowcount > 0

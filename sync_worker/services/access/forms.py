@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from threading import Event, Thread
 
 from sync_worker.core.errors import SyncError
 from sync_worker.ledger.access.forms import SqlForms
 from sync_worker.services.access.secrets import hash_of
 from sync_worker.services.access.sessions import Session
+
+# Often enough that a few in a row may fail.
+RENEW_SECONDS = 60.0
 
 
 class ChangedMeanwhile(SyncError):
@@ -26,11 +31,40 @@ class KeyUsed(SyncError):
     """The key came with another request in the last 24 hours; take a new key for a new request."""
 
 
+class Claim:
+    """Renewed for as long as its action is being done, however long that takes."""
+
+    def __init__(
+        self, store: SqlForms, hash_: str, claimed_at: float, renew_seconds: float
+    ) -> None:
+        self._store, self._hash, self.claimed_at = store, hash_, claimed_at
+        self._renew_seconds = renew_seconds
+        self._is_over = Event()
+        self._keeper = Thread(target=self._keep, name="form lease", daemon=True)
+
+    def __enter__(self) -> None:
+        self._keeper.start()
+
+    def __exit__(self, *_: object) -> None:
+        # Joined: a renewal on its way would change the moment that names the claim.
+        self._is_over.set()
+        self._keeper.join()
+
+    def _keep(self) -> None:
+        while not self._is_over.wait(self._renew_seconds):
+            # What fails is tried again; meanwhile the claim counts on.
+            with suppress(SyncError):
+                moment = self._store.renew(self._hash, self.claimed_at)
+                if moment is None:
+                    return
+                self.claimed_at = moment
+
+
 class Forms:
     """By the token that each form has; the results are those of one session."""
 
-    def __init__(self, store: SqlForms) -> None:
-        self._store = store
+    def __init__(self, store: SqlForms, renew_seconds: float = RENEW_SECONDS) -> None:
+        self._store, self._renew_seconds = store, renew_seconds
 
     def once(self, token: str, session: Session, act: Callable[[], str]) -> str:
         """What came of it, in a sentence: of now, or of the first time.
@@ -65,12 +99,14 @@ class Forms:
         return found.result
 
     def _done(self, hash_: str, claimed_at: float, act: Callable[[], str]) -> str:
+        claim = Claim(self._store, hash_, claimed_at, self._renew_seconds)
         try:
-            result = act()
+            with claim:
+                result = act()
         except BaseException:
-            self._store.let_go(hash_, claimed_at)
+            self._store.let_go(hash_, claim.claimed_at)
             raise
-        self._store.note_result(hash_, claimed_at, result)
+        self._store.note_result(hash_, claim.claimed_at, result)
         return result
 
     def _unended(self, hash_: str, of: str) -> UnderWay | OutcomeUnknown:

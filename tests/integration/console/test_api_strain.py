@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from redis import Redis
 from sqlalchemy import update
 
-from sync_worker.ledger.access.forms import LEASE_SECONDS
+from sync_worker.ledger.access.forms import LEASE_SECONDS, SqlForms
 from sync_worker.ledger.access.tables import sent_form
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
-from sync_worker.services.access.forms import OutcomeUnknown, UnderWay
+from sync_worker.services.access.forms import Forms, OutcomeUnknown, UnderWay
 from sync_worker.services.access.sessions import Session
 from sync_worker.services.access.who import Role
 from tests.integration.console.ground import Ground, ground_over
@@ -52,6 +53,22 @@ def test_key_of_a_killed_action_is_said_and_may_then_be_used_again(ground: Groun
     anew = asker.post("/held/release", body, headers=KEY)
     assert (anew.status_code, anew.json["released"]) == (200, [])
     assert asker.post("/held/release", body, headers=KEY).json == anew.json
+
+
+def test_action_that_takes_longer_than_a_lease_is_not_done_twice(ground: Ground) -> None:
+    """While it is being done its claim is renewed; its end is what a retry is told."""
+    store = SqlForms(ground.parts.transactions, lease_seconds=3.0)
+    forms, ends_at = Forms(store, renew_seconds=0.1), time.monotonic() + 5.0
+
+    def takes_long() -> str:
+        while time.monotonic() < ends_at:
+            with pytest.raises(UnderWay):
+                forms.once_by_key("k", "s", "asked", lambda: "twice")
+            time.sleep(0.2)
+        return "first"
+
+    assert forms.once_by_key("k", "s", "asked", takes_long) == "first"
+    assert forms.once_by_key("k", "s", "asked", lambda: "second") == "first"
 
 
 def test_late_end_of_who_lost_the_claim_changes_nothing(ground: Ground) -> None:
