@@ -201,7 +201,8 @@ class Runs(Paged):
 class RunsOfSite(Paged):
     """``last_whole``: the last comparison that came to its end; ``under_way``: the open one.
 
-    ``braked_deletes``: how many deletes are held as more than usual.
+    ``braked_deletes``: how many deletes are held as more than usual; ``braked_seen``: what stands
+    for exactly these.
     """
 
     runs: Sequence[ComparedRun]
@@ -209,6 +210,7 @@ class RunsOfSite(Paged):
     under_way: ComparedRun | None
     why_not: str
     braked_deletes: int
+    braked_seen: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,9 +82,13 @@ class AfterRun(Nothing):
 
 
 class Compare(Because):
-    """``allow_deletes``: so many deletes are right, for a day: as many as the brake holds now."""
+    """``allow_deletes``: so many deletes are right, for a day: as many as the brake holds now.
+
+    ``seen``: which ones, as ``braked_seen`` of the site's comparisons said.
+    """
 
     allow_deletes: Annotated[int, Field(ge=1, le=MAX_DELETES)] | None = None
+    seen: Annotated[str, Field(max_length=64)] = ""
 
 
 class Invited(Nothing):

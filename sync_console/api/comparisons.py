@@ -10,6 +10,7 @@ from sync_console.api.endpoints import behind, get, post
 from sync_console.api.sites import SITE
 from sync_console.api.theirs import known_site, site_meant
 from sync_console.web.parts import parts
+from sync_console.web.programs import NotAsked
 from sync_worker.services.access.who import Right
 from sync_worker.services.comparing import ComparedRun
 
@@ -42,6 +43,7 @@ def site_comparisons(asked: AfterRun, site_id: int) -> answers.RunsOfSite:
         found.open,
         found.why_not,
         found.braked_deletes,
+        found.braked_seen,
         **behind(found.page.before),
     )
 
@@ -57,8 +59,14 @@ def site_comparisons_look(_: object, site_id: int) -> answers.Sentence:
 def site_comparisons_run(asked: Compare, site_id: int) -> answers.Sentence:
     """The workers compare both sides whole and bring them in step.
 
-    ``allow_deletes`` has to be what ``braked_deletes`` of the site's comparisons says: else 409.
+    ``allow_deletes`` and ``seen`` have to be what ``braked_deletes`` and ``braked_seen`` of the
+    site's comparisons say: else 409.
     """
     known_site(site_id)
     why, allowed = asked.why.strip(), asked.allow_deletes
-    return answers.Sentence(parts().comparing.run(g.who, site_id, why, allow_deletes=allowed))
+    if allowed is not None and not asked.seen:
+        raise NotAsked(
+            {"seen": "say which deletes: braked_seen, as the site's comparisons said it"}
+        )
+    run = parts().comparing.run
+    return answers.Sentence(run(g.who, site_id, why, allow_deletes=allowed, seen=asked.seen))

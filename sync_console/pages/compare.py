@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, g, redirect
+from flask import Blueprint, g, redirect, request
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
@@ -78,11 +78,11 @@ def run(site_id: int) -> Response:
 def let_deletes_go(site_id: int) -> Response:
     """A comparison for which the deletes are right that the brake holds: as many as are typed."""
     needs_fresh_login()
-    count = typed_count()
+    count, seen = typed_count(), request.form.get("seen", "")
     if not count:
         raise BadRequest(gettext("Type how many deletes are right."))
     return act(
-        lambda: parts().comparing.run(g.who, site_id, why(), allow_deletes=count),
+        lambda: parts().comparing.run(g.who, site_id, why(), allow_deletes=count, seen=seen),
         f"/sites/{site_id}/compare",
     )
 

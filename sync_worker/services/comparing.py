@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,16 +14,14 @@ from sync_worker.core.values import Site, SiteState
 from sync_worker.ledger.accounts.audit import SqlAudit
 from sync_worker.ledger.administration.admin import LedgerAdmin
 from sync_worker.ledger.console.compared import ComparedPage, ComparedRun, SqlCompared
-from sync_worker.ledger.console.held_counts import MAX_COUNTED, SqlHeldCounts
-from sync_worker.ledger.console.held_filter import HeldFilter
 from sync_worker.ledger.sweeps import SqlSweeps
 from sync_worker.services.access.forms import ChangedMeanwhile
 from sync_worker.services.access.who import NotThere, Right, Who
+from sync_worker.services.braked import Braked, mark_of
 
 BUSY = said("the site is being compared already: what it finds stands here, live")
 MAX_WHY = 256
 MAX_DELETES = 1_000_000
-BRAKE = "delete_brake"
 
 __all__ = ["Busy", "Compared", "ComparedPage", "ComparedRun", "Comparing"]
 
@@ -42,7 +41,7 @@ class Asking(Protocol):
 class Compared:
     """``last``: the last whole comparison; ``open``: the one that is under way.
 
-    ``braked_deletes``: how many deletes the brake holds; no more than 1,000 are counted.
+    ``braked_deletes``: how many deletes the brake holds; ``braked_seen`` stands for exactly these.
     """
 
     page: ComparedPage
@@ -50,6 +49,7 @@ class Compared:
     open: ComparedRun | None
     why_not: str
     braked_deletes: int
+    braked_seen: str
 
 
 class Comparing:
@@ -59,7 +59,7 @@ class Comparing:
         self._admin, self._sweeps, self._asking = admin, sweeps, asking
         self._compared = SqlCompared(admin.transactions)
         self._audit = SqlAudit(admin.transactions)
-        self._counts = SqlHeldCounts(admin.transactions)
+        self._braked = Braked(admin, sweeps)
 
     def everywhere(self, who: Who, before: int | None = None) -> ComparedPage:
         """Of all sites; for whoever sees more than one."""
@@ -77,8 +77,10 @@ class Comparing:
         who.check(Right.LOOK, site_id)
         page = self._compared.of_site(site_id, before)
         under_way = next((one for one in page.runs if one.is_open), None)
-        why_not, last = why_not_compared(self._site(site_id)), self._compared.last_whole(site_id)
-        return Compared(page, last, under_way, why_not, self._braked(site_id))
+        site, last = self._site(site_id), self._compared.last_whole(site_id)
+        held = self._braked.numbers(site)
+        why_not = why_not_compared(site)
+        return Compared(page, last, under_way, why_not, len(held), mark_of(held))
 
     def dry_run(self, who: Who, site_id: int) -> str:
         """A worker compares both sides and says what it would do; nothing is written."""
@@ -92,12 +94,18 @@ class Comparing:
         )
 
     def run(
-        self, who: Who, site_id: int, why: str = "", *, allow_deletes: int | None = None
+        self,
+        who: Who,
+        site_id: int,
+        why: str = "",
+        *,
+        allow_deletes: int | None = None,
+        seen: str = "",
     ) -> str:
         """Both sides are compared whole and brought in step, by the workers.
 
-        ``allow_deletes``: so many as the brake holds are right, and go on. Raises ChangedMeanwhile
-        where it holds another number of them by now.
+        ``allow_deletes``: so many as the brake holds are right, and go on; ``seen``: those that
+        somebody looked at. Raises ChangedMeanwhile where it holds others by now.
         """
         who.check(Right.COMPARE, site_id)
         site = self._site(site_id)
@@ -110,34 +118,17 @@ class Comparing:
                     site=site_id,
                 )
             )
-        braked = self._braked(site_id)
-        # Of more than are counted, whoever allows them has counted themselves.
-        is_seen = allow_deletes == braked or (allow_deletes or 0) > braked == MAX_COUNTED
-        if allow_deletes is not None and not is_seen:
-            raise ChangedMeanwhile(
-                said(
-                    "The brake holds %(now)s deletes now, not %(seen)s: look at them again."
-                    " Nothing was done.",
-                    now=braked,
-                    seen=allow_deletes,
-                )
-            )
+        braked = [] if allow_deletes is None else self._braked.numbers(site)
+        if allow_deletes is not None:
+            _refuse_unseen(braked, allow_deletes, seen)
         sweep = self._sweeps.begin(site_id, RunKind.SWEEP)
         if sweep is None:
             raise Busy(BUSY)
         if allow_deletes is not None:
-            self._let_deletes_go(who, site, allow_deletes)
+            self._braked.let_go(site, braked, allow_deletes, who.name)
         self._sweeps.hand_to_workers(sweep)
         self._audit.add(who.name, "compare.run", site_id=site_id, why=why[:MAX_WHY])
         return said("The workers compare both sides now, and bring them in step.")
-
-    def _let_deletes_go(self, who: Who, site: Site, count: int) -> None:
-        self._sweeps.allow_deletes(site.id, count, who.name)
-        # The doorbell is the sweeper's: within seconds.
-        self._admin.held.release(HeldFilter(reason=BRAKE, site=site), who.name)
-
-    def _braked(self, site_id: int) -> int:
-        return self._counts.by_reason(self._site(site_id), [BRAKE]).get(BRAKE, 0)
 
     def _refuse_busy(self, site_id: int) -> None:
         if any(one.is_open for one in self._compared.of_site(site_id, None).runs):
@@ -145,6 +136,26 @@ class Comparing:
 
     def _site(self, site_id: int) -> Site:
         return self._admin.sites.find(str(site_id))
+
+
+def _refuse_unseen(braked: Sequence[int], count: int, seen: str) -> None:
+    """Raises ChangedMeanwhile."""
+    if count != len(braked):
+        raise ChangedMeanwhile(
+            said(
+                "The brake holds %(now)s deletes now, not %(seen)s: look at them again."
+                " Nothing was done.",
+                now=len(braked),
+                seen=count,
+            )
+        )
+    if seen != mark_of(braked):
+        raise ChangedMeanwhile(
+            said(
+                "The brake holds other deletes now than you have seen: look at them again."
+                " Nothing was done."
+            )
+        )
 
 
 def _refuse_at_rest(site: Site) -> None:

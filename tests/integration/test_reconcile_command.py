@@ -130,6 +130,9 @@ def test_mass_delete_is_held_and_crosses_once_it_is_allowed(
         braked = sides.reconcile()
         assert braked["written"] == {}
         assert "ratings-sync reconcile --allow-deletes 21" in braked["warnings"][0]
+        fewer = sides.shell.bad("reconcile", "--yes", "--allow-deletes", "20")
+        assert "the brake holds 21 deletes of site 1, not 20" in fewer
+        assert sides.counts() == (48, 27), "nothing was released"
         assert sides.reconcile("--allow-deletes", "21")["written"] == {"delete on wix": 21}
         assert sides.counts() == (27, 27)
 

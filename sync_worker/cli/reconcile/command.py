@@ -22,12 +22,12 @@ from sync_worker.core.ports.sweeps import Sweeps
 from sync_worker.core.sweep_values import Finding, Mark, RunKind, Sweep
 from sync_worker.core.values import Site, SiteState
 from sync_worker.ledger.console.compared import SqlCompared
-from sync_worker.ledger.console.held_filter import HeldFilter
 from sync_worker.reconcile.dry_run import Forecast
 from sync_worker.reconcile.listing import LISTING
 from sync_worker.reconcile.reconcile import Reconcile
 from sync_worker.runtime.celery.site_faults import SiteFaults
 from sync_worker.runtime.waiting import wait_for
+from sync_worker.services.braked import Braked
 from sync_worker.telemetry.logs import set_up_logs
 from sync_worker.wiring import wiring
 
@@ -36,6 +36,7 @@ TAKE_OVER_PAUSE_SECONDS = 0.5
 BEAT_SECONDS = 5.0
 OTHERS_SECONDS = 30.0
 IN_OTHER_HANDS = (OutcomeKind.BUSY, OutcomeKind.LEASE_LOST)
+NAMED = 20  # deliveries in one line
 LEFT_AT_ONCE = 50  # findings in one statement
 
 
@@ -85,8 +86,7 @@ def reconcile(
     site = parts.admin.sites.find(site_name)
     _refuse_unready(site, dry_run=dry_run, yes=yes)
     if allow_deletes is not None and not dry_run:
-        parts.sweeps.runs.allow_deletes(site.id, allow_deletes, actor())
-        parts.admin.held.release(HeldFilter(reason="delete_brake", site=site), actor())
+        _let_deletes_go(site, allow_deletes)
     sweep = _begin(parts.sweeps.runs, site, RunKind.DRY_RUN if dry_run else RunKind.SWEEP)
     # The listing of an interrupted run keeps the people that it finds; a dry run makes its own.
     if dry_run and not sweep.is_dry and sweep.phase in LISTING:
@@ -105,6 +105,24 @@ def reconcile(
         _end_recovery(site)
     if show.is_stopped:
         sys.exit(SIGNALLED + show.stopped_by)
+
+
+def _let_deletes_go(site: Site, count: int) -> None:
+    """Those that the brake holds now, by name. Raises Misconfigured if they are more."""
+    parts = wiring()
+    braked = Braked(parts.admin, parts.sweeps.runs)
+    held = braked.numbers(site)
+    if len(held) > count:
+        raise Misconfigured(
+            f"the brake holds {len(held)} deletes of site {site.id}, not {count}: look at them"
+            f" (`ratings-sync held --reason delete_brake --site {site.id}`), and say how many are"
+            " right"
+        )
+    braked.let_go(site, held, count, actor())
+    if held:
+        named = ", ".join(f"#{number}" for number in held[:NAMED])
+        more = f" and {len(held) - NAMED} more" if len(held) > NAMED else ""
+        say(f"held deletes that go on: {named}{more}", err=True)
 
 
 def _count_all(show: Show, site: Site, sweep: Sweep) -> None:

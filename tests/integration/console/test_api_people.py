@@ -144,12 +144,15 @@ def test_deletes_beyond_the_brake_are_let_go_by_their_number(ground: Ground) -> 
     asker = program(ground)
     path = f"/sites/{site.id}/comparisons"
     assert asker.get(path).json["braked_deletes"] == 3
-    wrong = asker.post(f"{path}/run", {"allow_deletes": 2, "why": "w"})
+    assert asker.post(f"{path}/run", {"allow_deletes": 3, "why": "w"}).status_code == 422
+    seen = asker.get(path).json["braked_seen"]
+    wrong = asker.post(f"{path}/run", {"allow_deletes": 2, "seen": seen, "why": "w"})
     assert wrong.status_code == 409
     assert "holds 3 deletes now, not 2" in wrong.json["detail"]
     assert {shop.state(number) for number in held} == {"held"}
     assert asker.get(path).json["under_way"] is None
-    done = asker.post(f"{path}/run", {"allow_deletes": 3, "why": "the old season is over"})
+    asked = {"allow_deletes": 3, "seen": seen, "why": "the old season is over"}
+    done = asker.post(f"{path}/run", asked)
     assert done.status_code == 200, done.text
     assert {shop.state(number) for number in held} == {"new"}
     noted = {one.what: one for one in SqlAudit(ground.admin.transactions).of_site(site.id)}

@@ -15,10 +15,11 @@ from sync_worker.ledger.access.tables import session
 from sync_worker.ledger.accounts.audit import SqlAudit
 from sync_worker.ledger.administration.imports import ImportRuns
 from sync_worker.ledger.console.compared import PAGE as LINES
+from sync_worker.ledger.console.held_filter import HeldFilter
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sweeps import SqlSweeps
 from sync_worker.services.access.who import Role
-from tests.integration.console.ground import Ground, ground_over
+from tests.integration.console.ground import Browser, Ground, ground_over
 from tests.integration.console.held_shop import HeldShop
 
 PAGE = "/sites/1/compare"
@@ -168,19 +169,44 @@ def test_deletes_beyond_the_brake_go_by_their_typed_number(ground: Ground) -> No
     held = [shop.hold("delete_brake") for _ in range(2)]
     assert "2 deletes are held" in browser.get(page).text
     assert "Let these deletes go" not in ground.client(Role.SUPPORT).get(page).text
+    form = {"count": "2", "why": "old", "seen": seen_on(browser, page)}
     for typed, status in (("", 400), ("x", 400), ("3", 409)):
-        refused = browser.send(f"{page}/deletes", {"count": typed, "why": "w"}, page)
+        refused = browser.send(f"{page}/deletes", form | {"count": typed}, page)
         assert refused.status_code == status, typed
     with ground.parts.transactions.write() as connection:
         connection.execute(update(session).values(fresh_at=session.c.fresh_at - 301))
-    asked_again = browser.send(f"{page}/deletes", {"count": "2", "why": "w"}, page)
+    asked_again = browser.send(f"{page}/deletes", form, page)
     assert asked_again.status_code == 401
     assert {shop.state(number) for number in held} == {"held"}
     with ground.parts.transactions.write() as connection:
         connection.execute(update(session).values(fresh_at=session.c.fresh_at + 301))
-    told = browser.told(browser.send(f"{page}/deletes", {"count": "2", "why": "old"}, page))
+    told = browser.told(browser.send(f"{page}/deletes", form, page))
     assert "The workers compare both sides now" in told
     assert {shop.state(number) for number in held} == {"new"}
     entries = SqlAudit(ground.admin.transactions).of_site(site_id)
     assert {entry.what for entry in entries} >= {"reconcile.allow_deletes", "compare.run"}
     assert {entry.actor for entry in entries if entry.what[:9] == "reconcile"} == {"some admin"}
+
+
+def test_delete_that_is_held_after_the_look_is_not_let_go(ground: Ground) -> None:
+    """Also where as many are held as were: one went its way, and another one came."""
+    shop = HeldShop(ground.admin, "braked-")
+    first, second = shop.hold("delete_brake", "p-1"), shop.hold("delete_brake", "p-2")
+    page = f"/sites/{ground.admin.sites.find('braked-instance-1').id}/compare"
+    browser = ground.client(Role.ADMIN)
+    form = {"count": "2", "why": "old", "seen": seen_on(browser, page)}
+    ground.admin.held.drop(HeldFilter(inbox_ids=[first]), "w", "grace")
+    third = shop.hold("delete_brake", "p-3")
+    refused = browser.send(f"{page}/deletes", form, page)
+    assert refused.status_code == 409
+    assert "other deletes now than you have seen" in refused.text
+    assert {shop.state(number) for number in (second, third)} == {"held"}
+    form["seen"] = seen_on(browser, page)
+    browser.told(browser.send(f"{page}/deletes", form, page))
+    assert {shop.state(number) for number in (second, third)} == {"new"}
+
+
+def seen_on(browser: Browser, page: str) -> str:
+    """What the page says of the deletes that it shows."""
+    (seen,) = re.findall(r'name="seen" value="([^"]+)"', browser.get(page).text)
+    return str(seen)
