@@ -76,6 +76,7 @@ from sync_worker.reconcile import marks, page_comparison
 from sync_worker.reconcile.listing import Listings
 from sync_worker.reconcile.reconcile import Reconcile
 from sync_worker.remotes import landed
+from sync_worker.remotes.http.outage import SlotShares
 from sync_worker.remotes.http.retries import CallTries
 from tests.simulation.world import going_on as world_module
 from tests.twins import memory_links
@@ -228,6 +229,10 @@ def _as_planned(view: View, name: str, action: Any) -> Any:
 
 def _uncompared(*arguments: Any) -> Changed:
     return UNCOMPARED
+
+
+def _as_they_come(inbox: MemoryInbox, inbox_ids: list[int]) -> list[int]:
+    return inbox_ids
 
 
 def _always(*arguments: Any, **named: Any) -> bool:
@@ -386,6 +391,9 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
         (MemoryAccounts, "_ask_for_sweep", _nothing),
     ),
     "end of what is told of a removed site": ((MemorySites, "_begins_anew", _never),),
+    # tests/simulation/test_neighbours.py
+    "share of the slots": ((SlotShares, "enter", _always), (SlotShares, "leave", _nothing)),
+    "turns of sites": ((MemoryInbox, "_in_turns", _as_they_come),),
     "look for what a twin absorbed": ((MemoryState, "_absorb", _nothing),),
     "site by account": ((MemoryState, "site_of", _site_of_connector),),
     # tests/simulation/test_words_held.py

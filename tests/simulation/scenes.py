@@ -338,6 +338,7 @@ TWO_SITES = Options(STORM, sites=2, acts=10)
 SCENES |= {
     "two sites, calm": replace(TWO_SITES, faults=CALM),
     "two sites": TWO_SITES,
+    "two sites share the slots of a worker": replace(TWO_SITES, workers=4, slots=3),
     "two sites, no revisions outside": replace(TWO_SITES, external=NO_REVISION),
     "two sites, contacts merge and people ask to be forgotten": replace(
         TWO_SITES, people=3, acts=12, merges=0.1, erasures=0.08

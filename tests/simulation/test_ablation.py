@@ -20,6 +20,7 @@ from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import SCENARIOS, changes, deletes, ending_of, rates
 from tests.simulation.swept import OF_SWEEPS
 from tests.simulation.test_moderation import OF_MODERATION
+from tests.simulation.test_neighbours import OF_NEIGHBOURS
 from tests.simulation.test_replies import OF_REPLIES
 from tests.simulation.test_sites import OF_SITES
 from tests.simulation.test_words import OF_WORDS
@@ -89,6 +90,7 @@ GUARDED = {
     "copies that wait",  # tests/simulation/test_waiting_copies.py
     "hidden from us",  # tests/simulation/test_unseen.py
     *OF_SITES,
+    *OF_NEIGHBOURS,
     "loop breaker",
     "check of what was returned",
     "source records on file",

@@ -12,7 +12,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from threading import get_ident
 
@@ -164,10 +164,10 @@ def _away(seconds: float) -> Away:
 
 @dataclass(slots=True)
 class _Share:
-    """What one site has in hand. ``began``: by thread; ``most``: so many it may have now."""
+    """What one site has in hand. ``began``: by who asked; ``most``: so many it may have now."""
 
     most: int
-    began: dict[int, float] = field(default_factory=dict)
+    began: dict[Hashable, float] = field(default_factory=dict)
 
 
 class SlotShares:
@@ -181,6 +181,7 @@ class SlotShares:
     other site has been heard of for long, one may have them all; in a process that began a moment
     ago it has to prove that, too. Where there is no other site (``has_others``, asked once a minute
     at most), nobody has to wait for it. ``threads``: of the worker; without it as many as slots.
+    ``who``: which of them asks.
     """
 
     def __init__(
@@ -189,8 +190,10 @@ class SlotShares:
         clock: Callable[[], float] = time.monotonic,
         has_others: Callable[[], bool] = lambda: True,
         threads: int | None = None,
+        who: Callable[[], Hashable] = get_ident,
     ) -> None:
         self._clock, self._threads, self._ask_for_others = clock, threads or slots, has_others
+        self._who = who
         self._has_others, self._ask_again_at = True, -math.inf
         self._quarter = max(1, slots // 4)
         self._most = max(1, self._threads - self._quarter)
@@ -214,7 +217,7 @@ class SlotShares:
                 share = self._shares[site_id] = _Share(self._quarter)
             if len(share.began) >= self._quarter and self._has_enough(site_id, share, now):
                 return False
-            share.began[get_ident()] = now
+            share.began[self._who()] = now
             self._busy += 1
             if self._busy >= self._threads:
                 self._full_at = now
@@ -247,7 +250,7 @@ class SlotShares:
         now = self._clock()
         with self._turn:
             share = self._shares[site_id]
-            seconds = now - share.began.pop(get_ident())
+            seconds = now - share.began.pop(self._who())
             self._busy -= 1
             if seconds >= SLOW_SECONDS:
                 share.most = self._quarter

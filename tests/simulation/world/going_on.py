@@ -18,10 +18,12 @@ from greenlet import getcurrent, greenlet
 from sync_worker.core.errors import Held
 from sync_worker.core.hold_reasons import ACCOUNT_REVOKED
 from sync_worker.core.ports.remote import Connection
+from sync_worker.core.ports.slots import Slots, Unbounded
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import EntityRef, Person, RecordState, Side, Site
 from sync_worker.engine.holds.accounts import AccountWatch
 from sync_worker.intake.intake import Intake
+from sync_worker.remotes.http.outage import SlotShares
 from tests.simulation.world.chance import Chance
 from tests.simulation.world.options import CPU_SECONDS, LedgerMaker, Options
 from tests.simulation.world.shop import Common, Shop
@@ -127,6 +129,20 @@ class GoingOn:
             self,
             self._intent_id,
             cpu_seconds=CPU_SECONDS,
+            slots=self._slots(),
+        )
+
+    def _slots(self) -> Slots:
+        """Those of the one process whose threads all workers are."""
+        options = self.options
+        if not options.slots:
+            return Unbounded()
+        return SlotShares(
+            options.slots,
+            self.monotonic,
+            lambda: len(self.shops) > 1,
+            options.workers,
+            getcurrent,
         )
 
     # -- what the engine asks

@@ -116,6 +116,7 @@ class Options:
     leaves_out: bool = False  # so is this, on Wix
     normalises: bool = False
     workers: int = 3
+    slots: int = 0  # of these workers, shared out among sites; 0: each takes what comes
     rings: int = 1  # how often each doorbell rings
     sends_ids: bool = True  # whether deliveries from outside have ids of their own
     strangers: int = 0  # of the people, those whom Wix comes to know as time goes by

@@ -182,6 +182,18 @@ def test_quick_site_is_back_at_its_quarter_while_others_wait() -> None:
     threads.end()
 
 
+def test_slots_are_told_who_asks_where_one_thread_has_many() -> None:
+    asks = [""]
+    shares = SlotShares(SLOTS, who=lambda: asks[0])
+    for asks[0] in "abcd":
+        assert shares.enter(HANGS)
+    asks[0] = "e"
+    assert not shares.enter(HANGS)
+    for asks[0] in "abcd":
+        shares.leave(HANGS, is_proof=True)
+    assert (shares._busy, shares._shares) == (0, {})
+
+
 def test_all_slots_are_free_again_after_much_work() -> None:
     shares = SlotShares(SLOTS)
 
