@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, g, request
 from werkzeug.wrappers import Response
 
+from sync_console.web.numbers import number_in
 from sync_console.web.parts import needs, parts
 from sync_console.web.show import show
 from sync_worker.services.access.who import Right
@@ -18,9 +19,9 @@ def index() -> Response:
     asked = request.args
     page = parts().access.audit.page(
         g.who,
-        site_id=asked.get("site", None, int),
+        site_id=number_in(asked.get("site", "")),
         actor=asked.get("actor", "").strip(),
         what=asked.get("what", ""),
-        before=asked.get("after", None, int),
+        before=number_in(asked.get("after", "")),
     )
     return show("audit/audit.html", page=page)

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from sync_console.pages.held_asked import filter_of, group_url, refuse_unknown
 from sync_console.web.actions import act, typed_count, why
+from sync_console.web.numbers import MAX_NUMBER, number_in
 from sync_console.web.parts import needs, needs_fresh_login, parts
 from sync_console.web.words import gettext as _
 from sync_console.web.words import marked, ngettext
@@ -113,7 +114,8 @@ def choose(inbox_id: int) -> Response:
 @needs(Right.RELEASE)
 def release_chosen(reason: str) -> Response:
     refuse_unknown(reason)
-    numbers = [int(word) for word in request.form.getlist("number")[:500] if _is_number(word)]
+    given = (number_in(word, MAX_NUMBER) for word in request.form.getlist("number")[:500])
+    numbers = [number for number in given if number is not None]
 
     def do() -> str:
         if not numbers:
@@ -199,7 +201,3 @@ def _back_to_group() -> str:
 
 def _field(name: str, most: int) -> str:
     return request.form.get(name, "").strip()[:most]
-
-
-def _is_number(word: str) -> bool:
-    return word.isascii() and word.isdecimal() and len(word) <= 18

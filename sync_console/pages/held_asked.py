@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from flask import g, request, url_for
 from werkzeug.exceptions import NotFound
 
+from sync_console.web.numbers import MAX_NUMBER, number_in
 from sync_console.web.parts import parts
 from sync_console.web.words import marked as _
 from sync_worker.core.errors import Misconfigured
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from sync_worker.services.held.held import HeldFilter
 
 MAX_WORD = 320
-MAX_NUMBER = 2**63 - 1
 SIDES = {"wix": _("from Wix"), "external": _("from outside")}
 AGES = {"1": _("over a day old"), "7": _("over 7 days old"), "30": _("over 30 days old")}
 FILTERS = ("site", "side", "age", "person", "product")
@@ -40,7 +40,7 @@ def filter_of(reason: str | None = None, numbers: list[int] | None = None) -> He
         return parts().held_parts.held.filter(
             g.who,
             reason,
-            site_id=_number(words.get("site", "")),
+            site_id=_site_in(words),
             side=Side(side) if side in SIDES else None,
             older_days=int(age) if age in AGES else None,
             person=words.get("person", ""),
@@ -66,10 +66,13 @@ def group_url(reason: str) -> str:
 
 def after() -> int:
     """Behind which number the page begins."""
-    return _number(request.args.get("after", "")) or 0
+    return number_in(request.args.get("after", ""), MAX_NUMBER) or 0
 
 
-def _number(word: str) -> int | None:
-    if not (word.isascii() and word.isdecimal()):
-        return None
-    return min(int(word[:19]), MAX_NUMBER)
+def _site_in(words: Mapping[str, str]) -> int | None:
+    """Raises NotFound: a filter that nobody can read must not mean all sites."""
+    word = words.get("site", "")
+    number = number_in(word)
+    if word and number is None:
+        raise NotFound
+    return number

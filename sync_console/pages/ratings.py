@@ -9,6 +9,7 @@ from flask import Response as FlaskResponse
 from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response
 
+from sync_console.web.numbers import number_in
 from sync_console.web.parts import needs, parts
 from sync_console.web.show import show
 from sync_console.web.words import gettext
@@ -20,7 +21,6 @@ ratings = Blueprint("ratings", __name__)
 ONE = "/ratings/<int(max=999999999999):link_id>"
 DELIVERY = "/ratings/delivery/<int(max=999999999999):inbox_id>"
 MAX_WORD = 320
-MAX_NUMBER = 10**12
 # How far back, by what the form sends.
 SPANS = {
     "1h": (_("the last hour"), timedelta(hours=1)),
@@ -150,6 +150,7 @@ def number_of(name: str) -> int | None:
     given = request.args.get(name, "").strip()
     if not given:
         return None
-    if not (given.isascii() and given.isdecimal()) or int(given) >= MAX_NUMBER:
+    number = number_in(given)
+    if number is None:
         raise BadRequest(gettext("This is no number: ") + name)
-    return int(given)
+    return number

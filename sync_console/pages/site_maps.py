@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from sync_console.pages.sites import MAX_WORD, SITE, number, site_page
 from sync_console.web.actions import act, why
+from sync_console.web.numbers import number_in
 from sync_console.web.parts import needs, parts
 from sync_console.web.words import gettext as _
 from sync_console.web.words import ngettext
@@ -96,8 +97,8 @@ def _page(site_id: int, status: int, problems: Sequence[str] = ()) -> Response:
 
 
 def _numbers(name: str) -> list[int]:
-    given = request.form.getlist(name)
-    return [int(one) for one in given if one.isascii() and one.isdecimal() and len(one) < 13]
+    given = (number_in(word) for word in request.form.getlist(name))
+    return [number for number in given if number is not None]
 
 
 def _back(site_id: int) -> str:

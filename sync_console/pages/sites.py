@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from sync_console.pages.overview import charts_of
 from sync_console.web.actions import act, why
+from sync_console.web.numbers import number_in
 from sync_console.web.parts import needs, parts
 from sync_console.web.show import show
 from sync_console.web.words import marked as _
@@ -146,9 +147,7 @@ def kind_of(site: SiteSummary) -> str:
 
 def number(name: str) -> int:
     """A number in the address; 0 where there is none that could be one of ours."""
-    given = request.args.get(name, "")
-    is_one = given.isascii() and given.isdecimal() and len(given) < 13
-    return int(given) if is_one else 0
+    return number_in(request.args.get(name, "")) or 0
 
 
 def _wanted() -> SitesWanted:

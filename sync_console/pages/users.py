@@ -7,6 +7,7 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
 from sync_console.web.actions import act, version
+from sync_console.web.numbers import number_in
 from sync_console.web.parts import needs, needs_fresh_login, parts
 from sync_console.web.show import show
 from sync_console.web.words import gettext as _
@@ -67,7 +68,7 @@ def remove(name: str) -> Response:
 
 
 def _page(link: str) -> Response:
-    after = request.args.get("after", 0, int)
+    after = number_in(request.args.get("after", "")) or 0
     page = parts().access.people.page(g.who, after)
     return show("users/users.html", page=page, after=after, roles=OF_PEOPLE, link=link)
 

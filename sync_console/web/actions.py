@@ -8,6 +8,7 @@ from flask import Flask, redirect, request
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
+from sync_console.web.numbers import MAX_NUMBER, number_in
 from sync_console.web.parts import NotLoggedIn, parts, session_of_request
 from sync_console.web.words import gettext
 from sync_worker.services.access.secrets import new_secret
@@ -41,14 +42,12 @@ def result() -> str | None:
 
 def version() -> int | None:
     """What the form was made for; ``None``: it does not say."""
-    given = request.form.get("version", "")
-    return int(given) if given.isdecimal() else None
+    return number_in(request.form.get("version", ""), MAX_NUMBER)
 
 
 def typed_count() -> int | None:
     """How many somebody says that it is about."""
-    given = request.form.get("count", "").strip()
-    return int(given) if given.isdecimal() else None
+    return number_in(request.form.get("count", ""), MAX_NUMBER)
 
 
 def why() -> str:
