@@ -94,8 +94,10 @@ def test_request_that_was_answered_in_the_meantime_is_not_stored_late() -> None:
     store = Held()
     group = GroupCommit(store)
     with ThreadPoolExecutor(COMMITTERS) as pool:
+        asked = []
         for number in range(COMMITTERS):
-            pool.submit(group.commit, [a_named_delivery(str(number), dedupe_id=None)], 10)
+            one = [a_named_delivery(str(number), dedupe_id=None)]
+            asked.append(pool.submit(group.commit, one, 10))
             assert wait_until(lambda: group._queue.empty(), 10.0)
         assert wait_until(lambda: len(store.groups) == COMMITTERS, 10.0)
         # There is no committer for these.
@@ -103,6 +105,8 @@ def test_request_that_was_answered_in_the_meantime_is_not_stored_late() -> None:
             with pytest.raises(TimeoutError):
                 group.commit([a_named_delivery(str(number), dedupe_id=None)], 0.05)
         store.is_open.set()
+    for commit in asked:
+        commit.result()
     last = group.commit([a_named_delivery("99", dedupe_id=None)], 10)
     assert [one.inbox_id for one in last] == [99]
     stored = [name for names in store.groups for name in names]

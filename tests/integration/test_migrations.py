@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
 import pytest
@@ -132,8 +132,7 @@ def test_upgrade_under_running_traffic_loses_no_delivery_that_was_accepted(
             is_over.wait(0.002)  # leaves the migration its turn
 
     with ThreadPoolExecutor(4) as pool:
-        for first in range(4):
-            pool.submit(deliver, first)
+        senders = [pool.submit(deliver, first) for first in range(4)]
         try:
             for _ in range(ways_back):
                 upgrade(engine)
@@ -141,9 +140,13 @@ def test_upgrade_under_running_traffic_loses_no_delivery_that_was_accepted(
             upgrade(engine)
             wanted = len(accepted) + 20
             while len(accepted) < wanted:  # it still flows
-                threading.Event().wait(0.01)
+                # None ends before the others but by an error.
+                for ended in wait(senders, 0.01, FIRST_COMPLETED).done:
+                    ended.result()
         finally:
             is_over.set()
+    for sender in senders:
+        sender.result()
     with engine.connect() as connection:
         kept = set(connection.execute(text("SELECT remote_id FROM inbox")).scalars())
     assert {f"rating-{number}" for number in accepted} <= kept

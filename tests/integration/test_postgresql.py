@@ -111,14 +111,15 @@ def test_used_up_pool_ends_as_transient_within_its_share(engine: Engine, other: 
             failures.append(error)
 
     with ThreadPoolExecutor(9) as pool:
-        for _ in range(9):
-            pool.submit(hold)
+        holders = [pool.submit(hold) for _ in range(9)]
         until = time.monotonic() + 30
         while len(failures) < 3 and time.monotonic() < until:
             time.sleep(0.05)
         with other.connect() as connection:
             connections = connection.execute(text(f"SELECT count(*) {OURS}")).scalar_one()
         is_over.set()
+    for holder in holders:
+        holder.result()
     assert (connections, len(failures)) == (6, 3)
 
 
