@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sync_worker.core.values import Site
 from sync_worker.import_export.dry_run import DryRunImporter
-from sync_worker.import_export.file_import import FileImport, Pauses, Rejects, Tally
+from sync_worker.import_export.file_import import FileImport, Imports, Pauses, Rejects, Tally
 from sync_worker.import_export.head_starts import begin_together
 from sync_worker.import_export.importing import Importer
 from sync_worker.import_export.row_reading import RowReading
@@ -43,23 +43,17 @@ class FileRuns:
     def real(self, actor: str, resume: str) -> FileImport:
         """Creates ratings on Wix, many in one call where Wix takes many."""
         importer = self.sides.importer(self.site, actor, self.pauses.wait)
-        work = FileImport(
-            self.site,
-            importer,
-            self.reading,
-            self.rejected,
-            patiently,
-            self.pauses,
-            self.tally,
-            resume,
-        )
+        work = self._over_the_rows(importer, resume)
         work.begin = partial(begin_together, importer)
         return work
 
     def played(self, resume: str) -> tuple[FileImport, DryRunImporter]:
         """Says what would become of each row; and what knows who and what would be new."""
         importer = self.sides.player(self.site, self.pauses.wait)
-        work = FileImport(
+        return self._over_the_rows(importer, resume), importer
+
+    def _over_the_rows(self, importer: Imports, resume: str) -> FileImport:
+        return FileImport(
             self.site,
             importer,
             self.reading,
@@ -69,4 +63,3 @@ class FileRuns:
             self.tally,
             resume,
         )
-        return work, importer
