@@ -30,6 +30,15 @@ function tellNews() {
   else button.textContent = count === 1 ? button.dataset.one : button.dataset.many.replace("2", count);
 }
 
+// The session has ended: the page stays as it is, with what somebody typed.
+function tellEnd(html) {
+  const told = new DOMParser().parseFromString(html, "text/html").getElementById("main");
+  const region = document.querySelector("main [role=status]");
+  const lines = [...told.querySelectorAll("h1, p")].map((line) => line.textContent.trim());
+  region.textContent = lines.filter(Boolean).map((line) => line.replace(/[.]?$/, ".")).join(" ");
+  document.getElementById("main").focus();
+}
+
 document.addEventListener("htmx:configRequest", (event) => {
   if (event.detail.elt.id === "live" && event.detail.elt.dataset.etag) {
     event.detail.headers["If-None-Match"] = event.detail.elt.dataset.etag;
@@ -42,6 +51,14 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const region = event.detail.target;
+  // In a frame without cookies links and forms come by htmx: what is refused is shown there, too.
+  if (event.detail.boosted && event.detail.isError) {
+    if (event.detail.xhr.status === 401 && event.detail.requestConfig.verb === "post") {
+      tellEnd(event.detail.xhr.responseText);
+      return;
+    }
+    event.detail.shouldSwap = true;
+  }
   // A page that is swapped in may be in another language.
   const lang = /<html lang="([a-z]+)"/.exec(event.detail.xhr.responseText);
   if (lang) document.documentElement.lang = lang[1];

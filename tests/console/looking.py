@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Frame, Page
 
 from sync_worker.services.access.who import Role
 from tests.integration.console.ground import Ground
@@ -73,7 +73,7 @@ def look_at(page: Page, width: int) -> list[str]:
     return faults
 
 
-def axe_faults(page: Page) -> list[str]:
+def axe_faults(page: Page | Frame) -> list[str]:
     """Rules of WCAG 2.2 AA that the page breaks, each with its first place."""
     # Past the page's own policy, as a debugger does; the page itself stays under it.
     page.evaluate(AXE.read_text(encoding="utf-8"))

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import FrameLocator, Page, expect
+from sqlalchemy import delete
 
+from sync_worker.core.values import SiteState
+from sync_worker.ledger.access.tables import session
 from sync_worker.services.access.who import COMMAND, Role
 from tests.console.looking import Console, axe_faults, listen, look_at
 from tests.integration.console.signed_instance import instance_of
@@ -155,6 +158,47 @@ def test_owner_works_in_a_frame_that_has_no_cookies(console: Console, stranger: 
         frame.get_by_role("button", name="Show").click()
         expect(frame.get_by_role("cell", name="login by Wix").first).to_be_visible()
     assert stranger.context.cookies(console.url) == []
+
+
+def test_what_an_owner_typed_stays_as_the_session_of_a_frame_ends(
+    console: Console, stranger: Page
+) -> None:
+    """A frame without cookies cannot come in anew: the page stays, so that it can be copied."""
+    site_id = console.ground.site("instance-ending", "ending-shop")
+    address = f"{console.url}/owner?instance={instance_of('instance-ending')}"
+    with framed(stranger, address) as frame:
+        frame.get_by_role("link", name="Sites").click()
+        why = frame.get_by_label("Why", exact=True).first
+        why.fill("until Friday, <b>stock</b>")
+        end_sessions_of(console, site_id)
+        frame.get_by_role("button", name="Pause the site").click()
+        status = frame.get_by_role("status")
+        expect(status).to_contain_text("Your session has ended.")
+        expect(status).to_contain_text("What you typed still stands on this page")
+        expect(why).to_have_value("until Friday, <b>stock</b>")
+        inner = next(one for one in stranger.frames if one.url.startswith(console.url))
+        assert axe_faults(inner) == []
+        frame.get_by_role("link", name="Audit").click()
+        expect(frame.get_by_role("heading", name="Your session has ended")).to_be_visible()
+
+
+def test_refusal_is_shown_in_a_frame_that_has_no_cookies(console: Console, stranger: Page) -> None:
+    """Two people at one site: the second is told what the first did."""
+    site_id = console.ground.site("instance-refused", "refused-shop")
+    address = f"{console.url}/owner?instance={instance_of('instance-refused')}"
+    with framed(stranger, address) as frame:
+        frame.get_by_role("link", name="Sites").click()
+        expect(frame.get_by_role("button", name="Pause the site")).to_be_visible()
+        console.ground.admin.sites.set_state(site_id, SiteState.PAUSED, "grace", "a sale")
+        frame.get_by_role("button", name="Pause the site").click()
+        expect(frame.get_by_role("heading", name="Somebody was faster")).to_be_visible()
+
+
+def end_sessions_of(console: Console, site_id: int) -> None:
+    """As if its owner had been away for too long."""
+    its = session.c.site_id == site_id
+    with console.ground.parts.transactions.write() as connection:
+        assert connection.execute(delete(session).where(its)).rowcount > 0
 
 
 def test_page_of_an_operator_is_framed_by_nobody(console: Console, stranger: Page) -> None:
