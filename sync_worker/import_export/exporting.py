@@ -16,6 +16,7 @@ from sync_worker.core.errors import Misconfigured, Permanent
 from sync_worker.core.values import Record
 from sync_worker.core.values.texts import BODY, TITLE
 from sync_worker.files.csv_lines import csv_line
+from sync_worker.remotes.wix.answers import moment_of
 from sync_worker.remotes.wix.events import rating_of
 
 Format = Literal["csv", "jsonl"]
@@ -61,6 +62,10 @@ LEDGER_COLUMNS = (
     "external_body",
     "wix_reply",
     "external_reply",
+    "title",
+    "body",
+    "author_name",
+    "date",
 )
 QUERIES = ("query_ratings", "query_reviews")
 _HIDDEN = re.compile("[\x7f-\x9f\u2028\u2029]")  # JSON leaves them, terminals act on them
@@ -81,6 +86,17 @@ def review_line(record: Record) -> Line:
         "author_name": record.person.name,
         "date": record.written_at.isoformat() if record.written_at else None,
     }
+
+
+def ledger_line(line: Line) -> Line:
+    """``title``, ``body``, ``author_name``, ``date``: by the names that an import takes.
+
+    ``date``: when its person wrote it, as far as the ledger keeps the review of Wix that says so.
+    """
+    review = line["wix_record"] or {}
+    written = moment_of(review.get("reviewDate")) or moment_of(review.get("createdDate"))
+    words = {name: line[f"external_{name}"] or line[f"wix_{name}"] for name in (TITLE, BODY)}
+    return {**line, **words, "date": written.isoformat() if written else None}
 
 
 def _line_of(record: Record, sent: Mapping[str, Any]) -> dict[str, Any]:

@@ -124,3 +124,5 @@ def test_words_name_and_day_of_a_file_come_to_wix_and_go_on(reviewed: Shop) -> N
     (agreed,) = csv.DictReader(out.splitlines(True))
     assert (agreed["wix_title"], agreed["external_title"]) == ("Don't miss, 👍",) * 2
     assert (agreed["wix_body"], agreed["external_body"]) == ("two\nlines",) * 2
+    assert (agreed["title"], agreed["body"]) == ("Don't miss, 👍", "two\nlines")
+    assert (agreed["author_name"], agreed["date"][:10]) == ("Person 0", "2025-01-01")

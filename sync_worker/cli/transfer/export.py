@@ -26,6 +26,7 @@ from sync_worker.import_export.exporting import (
     export_to_file,
     export_to_stream,
     is_stale_cursor,
+    ledger_line,
     query_for,
     review_line,
     wix_line,
@@ -160,7 +161,7 @@ def export_ledger(wanted: Wanted) -> None:
 
     def page_of(cursor: str | None) -> tuple[Sequence[Mapping[str, Any]], str | None]:
         lines, last = ledger.links_page(site.id, int(cursor or 0), **which)
-        return lines, None if last is None else str(last)
+        return [ledger_line(line) for line in lines], None if last is None else str(last)
 
     what = f"ledger {site.id} {wanted.words} {len(LEDGER_COLUMNS)}"
     _export(page_of, Writer(wanted.form, LEDGER_COLUMNS), wanted.out, what)

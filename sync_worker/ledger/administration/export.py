@@ -69,6 +69,8 @@ class LedgerExport:
                 link.c.body_external.label("external_body"),
                 link.c.reply_wix.label("wix_reply"),
                 link.c.reply_external.label("external_reply"),
+                contact_map.c.name.label("author_name"),
+                link_value.c.wix_record,
             )
             .join(entity_map, entity_map.c.id == link.c.entity_id)
             .outerjoin(contact_map, contact_map.c.id == first)
