@@ -24,7 +24,7 @@ def send(file: Path, site_name: str | None, choice: Choice, as_json: bool) -> No
     """Send a file: its rows are checked at once, nothing is imported yet."""
     site = the_site(site_name)
     with file.open("rb") as content, received(content, file.name, lambda piece: None) as path:
-        sent = wiring().imports.send(whoever(), site.id, path, choice)
+        sent = wiring().imports.send(whoever(), site.id, path, choice, may_be_own=True)
     if as_json:
         print_json(sent)
         return

@@ -16,7 +16,7 @@ OPTIONS = (
     click.option(
         "--preset",
         metavar="NAME",
-        help="judgeme, woocommerce, yotpo; `import` takes a file of your own, too.",
+        help="judgeme, woocommerce, yotpo, or a file of your own.",
     ),
     click.option(
         "--column",

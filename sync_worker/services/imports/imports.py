@@ -108,10 +108,17 @@ class Imports:
         self._sending = Sending(files)
         self._audit = SqlAudit(admin.transactions)
 
-    def send(self, who: Who, site_id: int, path: Path, choice: Choice) -> ImportFile:
-        """A file is kept whole or not at all; nothing is imported yet."""
+    def send(
+        self, who: Who, site_id: int, path: Path, choice: Choice, *, may_be_own: bool = False
+    ) -> ImportFile:
+        """A file is kept whole or not at all; nothing is imported yet.
+
+        ``may_be_own``: whoever asks has a shell here, so that a preset may be a file of this
+        machine. Workers need it no more: how the file is read is kept with it.
+        """
         who.check(Right.DRY_RUN, site_id)
-        file = self._sending.take(self._site(site_id), path, choice, who.name)
+        site = self._site(site_id)
+        file = self._sending.take(site, path, choice, who.name, may_be_own=may_be_own)
         after = {"import": file.id, "rows": file.row_count}
         self._audit.add(who.name, "import.send", site_id=site_id, after=after)
         return file

@@ -72,9 +72,15 @@ class Sending:
     def __init__(self, files: SqlImportFiles) -> None:
         self._files = files
 
-    def take(self, site: Site, path: Path, choice: Choice, actor: str) -> ImportFile:
-        """A file is kept whole or not at all; rows that cannot be imported say so at once."""
-        refuse_own_preset(choice)
+    def take(
+        self, site: Site, path: Path, choice: Choice, actor: str, *, may_be_own: bool
+    ) -> ImportFile:
+        """A file is kept whole or not at all; rows that cannot be imported say so at once.
+
+        ``may_be_own``: the preset may be a file of this machine.
+        """
+        if not may_be_own:
+            refuse_own_preset(choice)
         try:
             return self._take(site, path, choice, actor)
         except Misconfigured as error:

@@ -35,6 +35,18 @@ def imports_send(both: Both) -> tuple[Any, Any]:
     return told, answer.json
 
 
+def sent_by_own_preset(both: Both) -> dict[str, Any]:
+    """A file that a preset of one's own says how to read, beside the shell."""
+    preset = (
+        "columns: {entity: product, email: mail}\nvalues: {overall: stars}\n"
+        "scale: {min: 1, max: 5, step: 1}\n"
+    )
+    (both.shell.folder / "own.yaml").write_text(preset)
+    (both.shell.folder / "own.csv").write_text("product,mail,stars\nP1,ada@example.com,5\n")
+    told: dict[str, Any] = both.command("imports", "send", "own.csv", *ON_1, "--preset", "own.yaml")
+    return told
+
+
 def imports_list(both: Both) -> tuple[Any, Any]:
     sent_file(both, "listed.csv")
     return both.command("imports", "list", *ON_1), both.get("/sites/1/imports")

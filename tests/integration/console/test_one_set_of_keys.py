@@ -25,7 +25,7 @@ from tests.integration.console.both import WHY, Both
 from tests.integration.console.ground import ground_over
 from tests.integration.console.held_shop import HeldShop
 from tests.integration.console.programs import program
-from tests.integration.console.scenes_of_files import SCENES_OF_FILES
+from tests.integration.console.scenes_of_files import SCENES_OF_FILES, sent_by_own_preset
 from tests.integration.console.scenes_of_maps import ALONE_SCENES, SCENES_OF_MAPS
 from tests.integration.console.scenes_of_sites import SCENES_OF_SITES
 from tests.integration.console.table_of_keys import ALONE, PAIRS, breaches
@@ -325,6 +325,16 @@ def test_command_and_endpoint_answer_with_the_same_keys(command: str, both: Both
     assert [one for row in rows for one in breaches(row, pair.schema)] == [], "and as documented"
     odd = {key for key in keys_of(rows) if not SNAKE.fullmatch(key)}
     assert odd <= set(keys_of(answered)), "ids of somebody else's may be keys; names of ours not"
+
+
+def test_own_preset_is_taken_by_command_and_by_nobody_else(both: Both) -> None:
+    """A path names a file of this machine; workers need it no more."""
+    told = sent_by_own_preset(both)
+    assert (told["row_count"], told["counts"].get("rejected", 0)) == (1, 0)
+    content = (both.shell.folder / "own.csv").read_text()
+    path = f"/api/v1/sites/1/imports?name=own.csv&preset={both.shell.folder / 'own.yaml'}"
+    refused = both.asker.open(path, "POST", data=content)
+    assert (refused.status_code, "there is no preset" in refused.text) == (422, True)
 
 
 def test_page_names_each_command_that_answers_alone() -> None:
