@@ -101,14 +101,9 @@ def line_for_stop(decision: Decision, inbox_id: int) -> HistoryEntry:
 
 def lines_for_revision_gap(intent: Intent, known: Known | None) -> list[HistoryEntry]:
     """Without a precondition our write may have covered an unseen edit: the revision tells."""
-    # a create covers nothing; a delete returns no revision that could tell
-    if intent.operation not in (Operation.UPDATE, Operation.REPLY) or known is None:
+    if known is None or known.revision is None or intent.base_revision is None:
         return []
-    # the remote does not number its revisions: nothing tells
-    if known.revision is None or intent.base_revision is None:
-        return []
-    # not applied at all, or ours is the very next revision: nothing came in between
-    if known.revision <= intent.base_revision + 1:
+    if not intent.is_beyond_next(known.revision):
         return []
     reason = f"revisions {intent.base_revision + 1} to {known.revision - 1} were never seen"
     return [

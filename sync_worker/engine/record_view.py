@@ -25,7 +25,7 @@ from sync_worker.core.values import (
     Standing,
     Value,
 )
-from sync_worker.core.values.record_identity import as_answered, identity_shown
+from sync_worker.core.values.record_identity import as_answered, as_changed_since, identity_shown
 from sync_worker.core.values.texts import WORDS_VERSION, WordsField
 
 MAIN_FIELD = "value"
@@ -95,6 +95,10 @@ class RecordView:
     def answered(self) -> RecordView:
         """As a create of ours was answered: that may name whom we named, and the record another."""
         return replace(self, identity=as_answered(self.identity))
+
+    def changed_since(self) -> RecordView:
+        """As somebody else has changed it, in what no look has shown."""
+        return replace(self, identity=as_changed_since(self.identity))
 
     def known(self) -> Known | None:
         """The same as the ledger's memory."""

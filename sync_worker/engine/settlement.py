@@ -24,9 +24,9 @@ from sync_worker.core.values import (
     Side,
     Value,
 )
-from sync_worker.core.values.record_identity import identity_shown
 from sync_worker.engine.history_lines import lines_for_unknown_write
 from sync_worker.engine.moderation.calls import look_at_moderated, standing_written, state_written
+from sync_worker.engine.moves.answers import compare_answer, identity_settled
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.view import View
@@ -119,7 +119,7 @@ class Settlement:
         """
         slot = self.intent.slot
         if slot.side is Side.EXTERNAL and self.view.memory.get(slot) is None:
-            self.placing.moves.compare_answer(record, None)
+            compare_answer(self.view, self.reading.directory, record, None)
 
     def _settle_create(self) -> Settled | None:
         living: Record | None = None
@@ -280,17 +280,9 @@ class Settlement:
         return Settled(known, self._values(record))
 
     def _known(self, record: Record) -> Known:
-        slot = self.intent.slot
-        identity, on_file = self.view.seen_as(slot, record).identity, self.view.memory.get(slot)
-        # Whether it moved meanwhile is found out by a look.
-        if on_file is not None and on_file.remote_id == record.remote_id:
-            identity = on_file.identity
-        # Not put on file before the write: it was this link's person's then, or it is ours.
-        elif slot.side is Side.EXTERNAL and self.intent.operation is not Operation.CREATE:
-            run = self.view.run
-            identity = identity_shown(run.entity.external, run.contact.email, None)
+        shown = self.view.seen_as(self.intent.slot, record)
+        identity, standing = identity_settled(self.view, self.intent, shown), shown.standing
         state = state_written(self._can, self.intent, record)
-        standing = self.view.seen_as(slot, record).standing
         if self._can.can_moderate:
             standing = standing_written(self.view, self.intent.operation, standing, record)
         known = Known(record.remote_id, record.revision, record.sequence, state, record.raw)

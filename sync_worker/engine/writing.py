@@ -44,6 +44,7 @@ from sync_worker.engine.lease_keeper import LeaseKeeper
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.moderation.calls import claim_if_made, moderate, note_moderated
 from sync_worker.engine.moderation.refusals import note_conflict, reason_of_refusal
+from sync_worker.engine.moves.answers import hear_answer
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.record_view import values_in
@@ -183,12 +184,8 @@ class Writing:
                 note_moderated(self.view, slot, write.operation, record)
             # Whose it is is not asked of the answer to a write: that is news of its own.
             self.view.departures.own.add(record.remote_id)
-            if slot.side is Side.EXTERNAL and write.operation is Operation.CREATE:
-                self.view.record_views[slot] = self.view.record_views[slot].answered()
-            elif slot.side is Side.EXTERNAL:
-                noted, shown = self.view.memory.get(slot), self.view.record_views[slot]
-                if noted is None or noted.identity != shown.identity:
-                    self.placing.moves.compare_answer(record, noted)
+            if slot.side is Side.EXTERNAL:
+                hear_answer(self.view, self.reading.directory, intent, record)
         record_view = self.view.record_views[slot]
         values = {name: record_view.values.get(name) for name in write.targets}
         if self.view.carried.words:

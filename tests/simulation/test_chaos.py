@@ -92,7 +92,8 @@ def test_no_seed_breaks_an_invariant_on_the_sql_ledger(scene: str, seeds: range)
 # was shown and hidden or deleted between two looks, what a forgotten person had given named another
 # one, and a decision had been carried out on one side as its rating was stopped. What was told from
 # before a write of ours was believed while that was on file with less than its record shows; and a
-# record that took another one's place passed for seen by the number of that one.
+# record that took another one's place passed for seen by the number of that one. A record that had
+# moved before our reply passed for as we had made it.
 FOUND = [
     ("absurd values", 76),
     ("words and absurd values", 18),
@@ -168,6 +169,7 @@ FOUND = [
     ("replies move with their records", 90018),
     ("decisions, two attributes, nothing dropped, no sweep", 91007),
     ("fera", 90002),
+    ("replies move with their records", 93010),
 ]
 
 

@@ -316,6 +316,36 @@ def test_record_that_is_moved_just_before_our_reply_moves(make_ledger: LedgerMak
     assert broken_invariants(world) == []
 
 
+@pytest.mark.parametrize("is_lost", [False, True], ids=["answered", "answer lost"])
+def test_record_given_away_just_before_our_reply_is_not_as_we_made_it(
+    is_lost: bool, make_ledger: LedgerMaker
+) -> None:
+    """Its number is the one of our own write; that numbers were left out before tells of more."""
+    options = Options(CALM, people=2, entities=2, words=ANSWERED, policy=ANSWERING)
+    world = World(0, options, make_ledger)
+    made = [
+        world.wix.visitor_rates(world.entities[number][0], person, {"overall": Decimal(80)})
+        for number, person in enumerate(world.persons)
+    ]
+    world.drain()
+    (ours,) = world.external.of(world.entities[0][1], world.persons[0])
+
+    def moves(place: str) -> None:
+        if place == "before external.reply":
+            world.external.owner_moves(ours.remote_id, person=world.persons[1])
+            world.post.webhooks.clear()
+        if place == "after external.reply":
+            world.crash_steps = {world.steps} if is_lost else set()
+            world.on_step = lambda place: None
+
+    world.on_step = moves
+    world.wix.owner_replies(made[0].remote_id, "Thank you")
+    world.drain()
+    world.settle()
+    assert on_wix(world) == {ALSO_HERS: "80", "product-1 contact-1": "80"}
+    assert broken_invariants(world) == []
+
+
 def test_record_given_to_somebody_who_is_erased_before_any_look_moves(
     make_ledger: LedgerMaker,
 ) -> None:

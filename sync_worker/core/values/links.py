@@ -207,6 +207,16 @@ class Intent:
         """Takes away what people see, so that the brake counts it; a privacy request passes."""
         return self.operation in TAKES_AWAY and not self.is_privacy
 
+    def is_beyond_next(self, revision: int | None) -> bool:
+        """Whether a record that we wrote has left out revisions: somebody else changed it, too."""
+        # A create covers nothing; a delete returns no revision that could tell.
+        if self.operation not in (Operation.UPDATE, Operation.REPLY):
+            return False
+        # The remote does not number its revisions: nothing tells.
+        if revision is None or self.base_revision is None:
+            return False
+        return revision > self.base_revision + 1
+
     @property
     def is_imported(self) -> bool:
         """Writes a value that neither side showed: one from a file, or of a person's decision."""

@@ -17,6 +17,7 @@ from sync_worker.core.values.records import EntityRef
 
 HASH_LENGTH = 20  # of each part; an identity has three of them, parted by dots
 ANSWERED = "~"  # before an identity that only the answer to a create of ours has told
+CHANGED_SINCE = "~~"  # the same, and somebody has changed the record since
 
 
 def rates_another(ref: EntityRef | None, known: EntityRef) -> bool:
@@ -96,6 +97,18 @@ def as_answered(identity: str | None) -> str | None:
 def is_only_answered(identity: str | None) -> bool:
     """Whether nothing but the answer to a create of ours has shown whose a record is."""
     return identity is not None and identity.startswith(ANSWERED)
+
+
+def as_changed_since(identity: str | None) -> str | None:
+    """The identity of a record that somebody else has changed, in what no look has shown."""
+    if identity is None or not is_only_answered(identity):
+        return identity
+    return CHANGED_SINCE + identity.lstrip(ANSWERED)
+
+
+def may_be_as_made(identity: str | None) -> bool:
+    """Whether nobody but us has changed a record since our create, as far as its numbers tell."""
+    return is_only_answered(identity) and not str(identity).startswith(CHANGED_SINCE)
 
 
 def changed(now: str | None, noted: str | None) -> Changed:

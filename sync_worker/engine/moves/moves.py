@@ -19,7 +19,6 @@ from sync_worker.core.values import (
     Buried,
     Change,
     Delivery,
-    Known,
     Person,
     RatingKey,
     Record,
@@ -28,9 +27,9 @@ from sync_worker.core.values import (
     UnknownContact,
 )
 from sync_worker.core.values.record_identity import (
-    identity_shown,
     is_of_another,
     is_only_answered,
+    may_be_as_made,
     rates_another,
 )
 from sync_worker.engine.moves.leaving import commit_of_leaving
@@ -83,38 +82,6 @@ class Moves:
         if known is not None:
             return known
         return not names_another(self.view, record) or self._stays(record.remote_id, record)
-
-    def compare_answer(self, record: Record, noted: Known | None) -> None:
-        """The answer to a write of ours shows somebody or something else than before.
-
-        It stands for this link's person: some systems name the account of our token. Not so what
-        is known to be another's: what tells of that is news of its own.
-        """
-        shown, run = self.view.record_views[EXTERNAL_SLOT], self.view.run
-        is_same = noted is not None and noted.remote_id == record.remote_id
-        # It may only repeat what we sent: what a look has told stands until the next one.
-        if noted is not None and is_same and noted.identity is not None:
-            self.view.record_views[EXTERNAL_SLOT] = replace(shown, identity=noted.identity)
-            return
-        if not self._is_known_to_be_anothers(record):
-            return
-        # New on file: it was taken for this link's by what it told.
-        identity = identity_shown(run.entity.external, run.contact.email, None)
-        if is_same:
-            identity = None
-        self.view.record_views[EXTERNAL_SLOT] = replace(shown, identity=identity)
-
-    def _is_known_to_be_anothers(self, record: Record) -> bool:
-        run, directory = self.view.run, self.ledger.directory
-        if record.entity is not None:
-            entity = directory.entity(run.site.id, Side.EXTERNAL, record.entity)
-            if entity is not None and entity.id != run.entity.id:
-                return True
-        if not is_of_another(record.person.email, addresses_of(run)):
-            return False
-        email = normalise_email(record.person.email or "")
-        contact = directory.contact(run.site.id, email=email)
-        return contact is not None and contact.contact_id != run.link.key.contact_id
 
     def is_elsewhere(self, side: Side, remote_id: str) -> bool:
         """Whether another link has a record on file; a delivery then tells that one of it."""
@@ -191,7 +158,7 @@ class Moves:
         is_of_same_person = not since.person or self._is_of_same_person(shown.person)
         # No look has shown it yet: what nobody is known by may be the account of our token.
         if not is_of_same_person and self._is_first_look(remote_id):
-            is_as_made = self.view.memory[EXTERNAL_SLOT].revision == shown.revision is not None
+            is_as_made = self._is_as_made(shown.revision)
             is_of_same_person = is_as_made or self._is_nobody_known(shown.person)
         if is_of_same_thing and is_of_same_person:
             return run.link.key
@@ -228,6 +195,12 @@ class Moves:
         if on_file is None or on_file.remote_id != remote_id:
             return False
         return is_only_answered(on_file.identity)
+
+    def _is_as_made(self, revision: int | None) -> bool:
+        """Whether the record on file shows what our own writes have made of it, and no more."""
+        on_file = self.view.memory[EXTERNAL_SLOT]
+        is_numbered = revision is not None and revision == on_file.revision
+        return is_numbered and may_be_as_made(on_file.identity)
 
     def _is_nobody_known(self, person: Person) -> bool:
         email = normalise_email(person.email or "")
