@@ -182,7 +182,7 @@ class Deliveries:
         # Asked later, another run could do so between the two questions, and neither would show.
         tombstone = self.reading.tombstone_of(side, remote_id)
         # It moved before this delivery had its turn: whoever has it on file now looks at it.
-        is_new = (side, remote_id) in self.view.run.unburied
+        is_new = (side, remote_id) in self.view.run.unburied and not delivery.was_tried
         if not is_new and self.placing.moves.is_elsewhere(side, remote_id):
             self.view.close(delivery, MOVED_ON)
             return

@@ -103,7 +103,9 @@ def lines_for_revision_gap(intent: Intent, known: Known | None) -> list[HistoryE
     """Without a precondition our write may have covered an unseen edit: the revision tells."""
     if known is None or known.revision is None or intent.base_revision is None:
         return []
-    if not intent.is_beyond_next(known.revision):
+    # As nearly always ours is the very next one: nothing came in between.
+    is_next = known.revision == intent.base_revision + 1
+    if is_next or not intent.is_beyond_next(known.revision):
         return []
     reason = f"revisions {intent.base_revision + 1} to {known.revision - 1} were never seen"
     return [

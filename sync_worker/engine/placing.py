@@ -32,8 +32,19 @@ class Placing:
         """Find records that are not on file and let them be the slots'. Raises Held."""
         # All hits first: meeting a record changes what a search leaves out.
         for slot, remote_id in list(self.reading.find(side, also_buried=also_buried)):
-            if self.view.record_views[slot].remote_id != remote_id:
+            if self.view.record_views[slot].remote_id == remote_id:
+                continue
+            # A system may name one account in all records that we make.
+            if not self.moves.is_elsewhere(side, remote_id):
                 self.meet(slot, remote_id)
+        self.moves.leave_elsewhere()
+
+    def meet_duplicate(self, slot: Slot, remote_id: str) -> None:
+        """Meet the record for which a remote refuses a create of ours. Raises as ``meet``."""
+        if self.moves.is_elsewhere(slot.side, remote_id):
+            self.moves.leave_elsewhere()
+        else:
+            self.meet(slot, remote_id)
 
     def shadow_silent(self, slot: Slot) -> None:
         """Find what a person said of this thing without rating it: an erasure takes that along.

@@ -124,6 +124,9 @@ class Settlement:
     def _settle_create(self) -> Settled | None:
         living: Record | None = None
         for remote_id in self._candidates():
+            # It was made, and has moved since: another rating has it on file.
+            if self.placing.moves.is_elsewhere(self.intent.slot.side, remote_id):
+                continue
             record = self._get(remote_id)
             if record is None:
                 # created by us and deleted since, or never ours

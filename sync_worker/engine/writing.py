@@ -32,7 +32,6 @@ from sync_worker.core.values import (
     LinkState,
     Operation,
     Record,
-    RecordState,
     Side,
     Slot,
     Value,
@@ -51,12 +50,14 @@ from sync_worker.engine.record_view import values_in
 from sync_worker.engine.view import View
 from sync_worker.engine.words.answers import is_left_to_remote, shown_after
 from sync_worker.engine.words.replies import send_reply
+from sync_worker.engine.writes.hidden import look_for_hidden
 from sync_worker.engine.writes.limits import WriteLimits
 from sync_worker.engine.writes.values import (
     commit_of_write,
     draft_for,
     intent_for,
     is_made_by,
+    left_without,
     newest_in_hand,
 )
 
@@ -158,7 +159,7 @@ class Writing:
             self.abandon()
         # The remote names the record that stands in the way.
         if duplicate.remote_id is not None:
-            self.placing.meet(slot, duplicate.remote_id)
+            self.placing.meet_duplicate(slot, duplicate.remote_id)
         else:
             # It exists, says the remote: also one that moderation had withdrawn, and that we took
             # for gone.
@@ -269,10 +270,7 @@ class Writing:
         try:
             committed = self.keeper.commit(change)
         except Permanent:
-            if unsaved is not None:
-                # Another link has the record on file: its runs see what this write did; nothing is
-                # left to settle here.
-                self.abandon(unsaved.commit.history)
+            self._save_own(change, unsaved)
             raise
         if unsaved is not None:
             self._tell_guard(unsaved, committed.buried)
@@ -281,28 +279,22 @@ class Writing:
             left = change.without(committed.buried)
             self.view.learn(left.records, left.bases)
             self.view.lose_buried(committed.buried)
-            self._look_for_hidden(change)
+            look_for_hidden(self.view, self.placing, self.keeper, change)
             return None
         return committed
 
-    def _look_for_hidden(self, change: Commit) -> None:
-        """What waits for a moderator counted as gone too, when an event told of it before us."""
-        for slot, known in change.records.items():
-            if known is None or known.state is RecordState.PUBLISHED:
-                continue
-            if self.view.record_views[slot].remote_id is None:
-                tombstone = self.reading.tombstone_of(slot.side, known.remote_id)
-                if tombstone is None or not tombstone.privacy:
-                    self.placing.meet(slot, known.remote_id)
-            if self.view.record_views[slot].remote_id == known.remote_id:
-                self._agree_again(slot, change)
+    def _save_own(self, change: Commit, unsaved: Unsaved | None) -> None:
+        """Another link has put a record on file just now: what is left of the last write is saved.
 
-    def _agree_again(self, slot: Slot, change: Commit) -> None:
-        """It is there after all, and only out of sight: as our write made it."""
-        if slot in change.if_gone:
-            bases = {name: change.bases[name] for name in change.if_gone[slot].bases}
-            self.keeper.commit(Commit(bases=bases))
-            self.view.learn({}, bases)
+        Raises Transient: that one looks at its record first.
+        """
+        moves = self.placing.moves
+        taken = moves.taken_elsewhere(change.records)
+        if unsaved is not None:
+            left = left_without(unsaved.commit, unsaved.intent, taken)
+            self.keeper.commit(left)
+            self.view.learn(left.records, left.bases)
+        moves.leave_elsewhere()
 
     def _tell_guard(self, unsaved: Unsaved, buried: Set[str]) -> None:
         """Not of a record that is gone: it may be gone because its person asked for that."""

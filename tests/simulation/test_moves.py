@@ -244,3 +244,29 @@ def test_ratings_of_a_merged_contact_do_not_move() -> None:
         look(world, way)
     assert list(on_wix(world).values()) == ["40"]
     assert world.ledger.held_reasons() == []
+
+
+def test_move_brought_across_with_its_create_leaves_no_rating_behind(
+    make_ledger: LedgerMaker,
+) -> None:
+    """Two workers bring one record across, each to where it was told to be: one comes too late."""
+    world = World(0, Options(CALM, people=2, entities=2), make_ledger)
+    world.external.visitor_rates(world.entities[0][1], world.persons[0], {"value": Decimal(4)})
+    puts_under(world, 1)
+    while world.post.webhooks:
+        world.post.deliver(0)
+    first, second = world.queue
+    world.queue.clear()
+
+    def brings_across(place: str) -> None:
+        if place == "before wix.create":
+            world.on_step = lambda place: None
+            world.intake.process(second)
+
+    world.on_step = brings_across
+    world.start_worker(first)
+    world.drain()
+    world.settle()
+    assert on_wix(world) == {"product-1 contact-0": "80"}
+    assert world.ledger.held_reasons() == []
+    assert broken_invariants(world) == []

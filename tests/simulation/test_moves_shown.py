@@ -362,3 +362,29 @@ def test_record_given_to_somebody_who_is_erased_before_any_look_moves(
     assert str(world.persons[1].email) not in world.ledger.everything()
     assert world.wix.of(world.entities[0][0], world.persons[0]) == []
     assert broken_invariants(world) == []
+
+
+# -- one account for all records that we make, whose owner rates, too
+
+
+@pytest.mark.parametrize("echoes", [False, True], ids=["shown at once", "shown at a look"])
+@pytest.mark.parametrize("is_unique", [False, True], ids=["several", "one each"])
+def test_rating_of_who_owns_our_account_takes_nobody_elses_record(
+    is_unique: bool, echoes: bool, make_ledger: LedgerMaker
+) -> None:
+    """A search for the owner finds what we made for others: it stays theirs, as they gave it."""
+    external = replace(Options().external, is_unique=is_unique)
+    world = World(0, Options(CALM, people=2, external=external), make_ledger)
+    world.external.shows, world.external.echoes = owner, echoes
+    for person, value in zip(world.persons, (80, 40), strict=True):
+        world.wix.visitor_rates(world.entities[0][0], person, {"overall": Decimal(value)})
+        world.drain()
+        look(world, "sweep")
+    assert on_wix(world) == {HERS: "80", ALSO_HERS: "40"}
+    values = [str(one.values["value"]) for one in world.external.records.values()]
+    if is_unique:
+        assert values == ["4"]
+        assert set(world.ledger.held_reasons()) == {"id_linked_elsewhere"}
+    else:
+        assert values == ["4", "2"]
+        assert world.ledger.held_reasons() == []

@@ -255,7 +255,7 @@ OF_WORDS: dict[str, Callable[[], None] | tuple[str, range]] = {
         test_words_edited_on_one_side_survive_a_delete_on_the_other(memory_ledger)
     ),
     "words in an answer": lambda: test_text_that_a_side_made_another_of_is_held(memory_ledger),
-    "news of the rest of a record": ("words move with their records", range(352, 353)),
+    "news of the rest of a record": ("words move with their records", range(51, 52)),
     "words listed without a number": lambda: test_sweep_finds_words_that_no_event_told(
         memory_ledger
     ),

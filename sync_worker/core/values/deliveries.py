@@ -117,6 +117,11 @@ class Delivery:
         return self.state is InboxState.HELD
 
     @property
+    def was_tried(self) -> bool:
+        """A run has had it in hand before, and did not end it."""
+        return self.attempts > 0 or self.was_held
+
+    @property
     def was_held(self) -> bool:
         """Whether a run took it up although nobody has released it: to look again."""
         return self.state is InboxState.TAKEN and self.reason in FREES_ITSELF

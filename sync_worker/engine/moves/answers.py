@@ -7,7 +7,12 @@ from dataclasses import replace
 from sync_worker.core.email_identity import normalise_email
 from sync_worker.core.ports.directory import Directory
 from sync_worker.core.values import Intent, Known, Operation, Record, Side
-from sync_worker.core.values.record_identity import as_changed_since, identity_shown, is_of_another
+from sync_worker.core.values.record_identity import (
+    ANSWERED,
+    as_changed_since,
+    identity_shown,
+    is_of_another,
+)
 from sync_worker.engine.moves.strays import addresses_of
 from sync_worker.engine.record_view import EXTERNAL_SLOT, RecordView
 from sync_worker.engine.view import View
@@ -20,7 +25,11 @@ def hear_answer(view: View, directory: Directory, intent: Intent, record: Record
         view.record_views[EXTERNAL_SLOT] = view.record_views[EXTERNAL_SLOT].answered()
         return
     noted, shown = view.memory.get(EXTERNAL_SLOT), view.record_views[EXTERNAL_SLOT]
-    if noted is None or noted.identity != shown.identity:
+    is_as_noted = noted is not None and noted.identity == shown.identity
+    # As nearly always: a look has shown the same before.
+    if is_as_noted and not (shown.identity or "").startswith(ANSWERED):
+        return
+    if not is_as_noted:
         compare_answer(view, directory, record, noted)
     # Changed by somebody else just before: from now on its number is ours, and does not tell.
     if intent.is_beyond_next(record.revision):

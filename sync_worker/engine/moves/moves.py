@@ -7,11 +7,11 @@ happens, so that a crash neither loses nor doubles it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from sync_worker.core.email_identity import normalise_email
-from sync_worker.core.errors import Held, Permanent
+from sync_worker.core.errors import Held, Permanent, Transient
 from sync_worker.core.ports.inbox import ERASED, Closing
 from sync_worker.core.ports.keys import Keys
 from sync_worker.core.ports.ledger import Ledger
@@ -19,11 +19,13 @@ from sync_worker.core.values import (
     Buried,
     Change,
     Delivery,
+    Known,
     Person,
     RatingKey,
     Record,
     Side,
     Site,
+    Slot,
     UnknownContact,
 )
 from sync_worker.core.values.record_identity import (
@@ -45,6 +47,7 @@ from sync_worker.engine.view import View
 
 # The person or thing that it names now has a rating already.
 MOVED_ONTO_RATING = "moved_onto_rating"
+LOOK_AGAIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,28 @@ class Moves:
             return False
         self.view.departures.go(remote_id, located.key, None)
         return True
+
+    def taken_elsewhere(self, records: Mapping[Slot, Known | None]) -> set[Slot]:
+        """Slots whose records another link has on file; a delivery then tells that one of each."""
+        return {
+            slot
+            for slot, known in records.items()
+            if known is not None and self.is_elsewhere(slot.side, known.remote_id)
+        }
+
+    def leave_elsewhere(self) -> None:
+        """Have the links look at their records that this rating met; the first time, wait for it.
+
+        One may have moved here, and nobody has looked yet. Raises Transient, LeaseLost.
+        """
+        if not self.view.departures.waiting:
+            return
+        self.let_go()
+        deliveries = self.view.run.deliveries
+        if any(not one.was_tried and not one.stands_by for one in deliveries):
+            raise Transient(
+                "another rating has this record on file", retry_after=LOOK_AGAIN_SECONDS
+            )
 
     def let_go(self) -> None:
         """Commit that they are none of this link's any more. Raises LeaseLost."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 
 from sync_worker.core.ports.links import Commit, IfGone
@@ -176,6 +176,20 @@ def commit_of_removal(view: View, intent: Intent) -> Commit:
         writes=recent_writes(view, 1),
         history=lines_for_removal(intent),
     )
+
+
+def left_without(change: Commit, intent: Intent, taken: Set[Slot]) -> Commit:
+    """Of a write what goes on file when other links have the records of these slots by now.
+
+    What it made of such a record goes again, as if its source had been deleted.
+    """
+    is_copy = intent.operation is Operation.CREATE and intent.slot not in taken
+    records, bases = dict[Slot, Known | None](), dict[str, Base]()
+    if is_copy and taken:
+        records = {slot: one for slot, one in change.records.items() if slot not in taken}
+        bases = dict(change.bases)
+    state = IntentState.CONFIRMED if taken else IntentState.ABANDONED
+    return replace(change, records=records, bases=bases, if_gone={}, intent_state=state)
 
 
 def source_records(view: View, intent: Intent) -> dict[Slot, Known | None]:
