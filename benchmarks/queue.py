@@ -115,6 +115,18 @@ def _not_across(engine: Engine, ids: Sequence[int]) -> Counter[str]:
     )
 
 
+def producer_of(broker: str) -> Celery:
+    """Who sends messages into the workers' queue."""
+    producer = Celery("benchmarks", broker=broker, set_as_current=False)
+    producer.conf.update(
+        broker_transport_options={"global_keyprefix": PREFIX},
+        task_default_queue="sync",
+        task_default_exchange_type="direct",
+        task_ignore_result=True,
+    )
+    return producer
+
+
 @dataclass(frozen=True, slots=True)
 class Drained:
     """``cpu_ms``: processor time of the worker processes for each message."""
@@ -158,17 +170,11 @@ class Queue:
         for one in self.workers:
             os.kill(one.process.pid, which)
 
-    def send(self, task: str, ids: Sequence[int]) -> None:
-        """A message for each."""
-        producer = Celery("benchmarks", broker=self.at.redis.url, set_as_current=False)
-        producer.conf.update(
-            broker_transport_options={"global_keyprefix": PREFIX},
-            task_default_queue="sync",
-            task_default_exchange_type="direct",
-            task_ignore_result=True,
-        )
-        for inbox_id in ids:
-            producer.send_task(task, args=[inbox_id], queue="sync")
+    def send(self, task: str, ids: Sequence[int], together: int = 1) -> None:
+        """So many in each message."""
+        producer = producer_of(self.at.redis.url)
+        for start in range(0, len(ids), together):
+            producer.send_task(task, args=list(ids[start : start + together]), queue="sync")
         producer.close()
 
     def wait_until_it_listens(self, redis: Redis) -> None:

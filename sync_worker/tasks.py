@@ -25,9 +25,16 @@ from sync_worker.doctor.evidence import addresses, local_evidence, looks_at
 from sync_worker.doctor.gauges import TroubleGauges
 from sync_worker.doctor.live import asked
 from sync_worker.intake.intake import Opened
+from sync_worker.runtime.celery.batch import Batch
 from sync_worker.runtime.celery.bell import BROKER_AWAY, WorkerBell
 from sync_worker.runtime.celery.broker import install_safe_transport
-from sync_worker.runtime.celery.dashboard import DeliveryRequest, Postponed, Shown, Tick
+from sync_worker.runtime.celery.dashboard import (
+    DeliveryRequest,
+    Postponed,
+    Shown,
+    ShownTogether,
+    Tick,
+)
 from sync_worker.runtime.celery.queued import Queued
 from sync_worker.runtime.celery.schedule import SLICE_SECONDS
 from sync_worker.runtime.celery.task_events import GatheredEvents
@@ -63,8 +70,15 @@ def worker() -> WorkerWiring:
 
 
 @app.task(name=DELIVERY_TASK, Request=DeliveryRequest)
-def sync_delivery(inbox_id: int) -> Shown:
-    """Process one delivery. Whatever happens, the inbox row knows what comes next."""
+def sync_delivery(inbox_id: int, *others: int) -> Shown | ShownTogether:
+    """Process one delivery, or several of a site, each as by itself.
+
+    Whatever happens, the inbox row knows what comes next.
+    """
+    if others:
+        came = sync_delivery.request.delivery_info or {}
+        batch = Batch(sync_delivery.run, bell.ring_for_each, signals.is_stopping)
+        return batch.work_off((inbox_id, *others), comes_again=bool(came.get("redelivered")))
     structlog.contextvars.bind_contextvars(inbox_id=inbox_id)
     started = time.monotonic()
     opened: list[Opened] = []
@@ -114,13 +128,14 @@ def sweep(asked_by: str = "beat") -> str:
     except SyncError as error:
         log.warning("sweep_postponed", error=type(error).__name__, **_facts(error))
         return Postponed(error.message)
+    if queued is None:
+        return ""
     count = len(due.all)
     if count:
         log.info("swept", count=count)
         metrics.swept.inc(count)
-        bell.ring_in_lanes(due)
-    if queued is not None:
-        _ask_accounts()
+        bell.ring_in_lanes(due, queued.waiting)
+    _ask_accounts()
     return f"rang for {count} deliveries" if count else ""
 
 

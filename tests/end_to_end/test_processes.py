@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import requests
 
+from benchmarks.queue import producer_of
 from sync_sandbox.stage import Stage
+from sync_worker.core.ports.doorbell import DELIVERY_TASK
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.runtime.local.free_port import free_port
 from sync_worker.runtime.local.processes import Processes
@@ -100,6 +102,18 @@ def test_flower_tells_how_each_delivery_ended(make_stage: StageMaker) -> None:
     ticks = {task["result"] for task in _tasks(flower) if "sync_delivery" not in task["name"]}
     assert "" not in ticks, "a tick that did nothing has a row"
     assert None not in ticks, "a tick that did nothing has a row"
+    _assert_each_of_several_is_found(stage, flower)
+
+
+def _assert_each_of_several_is_found(stage: Stage, flower: str) -> None:
+    """By the search that the console's link opens; a number is not found in a longer one."""
+    producer = producer_of(stage.redis_url)
+    producer.send_task(DELIVERY_TASK, args=[81234, 81235], queue="sync")
+    producer.close()
+    (found,) = wait_for(lambda: _tasks(flower, f'{DELIVERY_TASK} args:"#81235 "'))
+    shown = "#81234 not read closed_already; #81235 not read closed_already"
+    assert (found["state"], found["result"], found["args"]) == ("IGNORED", "closed_already", shown)
+    assert _tasks(flower, f'{DELIVERY_TASK} args:"#8123 "') == []
 
 
 def _ends(flower: str, states: set[str]) -> dict[str, list[tuple[str, str]]]:

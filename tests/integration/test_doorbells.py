@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections import Counter
@@ -16,8 +17,8 @@ from sqlalchemy import update
 from benchmarks.ground import Ground, raised_budgets
 from benchmarks.queue import PREFIX, Queue, check_that_all_crossed, store
 from sync_sandbox.server import Sandbox, SandboxOptions
-from sync_worker.core.ports.doorbell import AFTER_OTHERS, DELIVERY_TASK, FIRST, QUEUE
-from sync_worker.core.ports.inbox import RING_SHARE
+from sync_worker.core.ports.doorbell import AFTER_OTHERS, DELIVERY_TASK, FIRST, MAX_BATCH, QUEUE
+from sync_worker.core.ports.inbox import RING_SHARE, Rung
 from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.tables import inbox
 from sync_worker.runtime.celery.bell import WorkerBell
@@ -26,16 +27,18 @@ from sync_worker.runtime.celery.queued import MAX_QUEUE
 from sync_worker.runtime.local.commands import QUIET
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.runtime.local.processes import Processes
+from sync_worker.telemetry.broker_figures import AFTER_OTHERS_LIST
 
 pytestmark = [pytest.mark.any_redis, pytest.mark.usefixtures("redis")]
 # A message on its way from the queue into a worker's hands is seen by nobody for a moment.
 MOST_RUNS = 1.05
+THREADS = 6  # of four slots
 
 
 # -- what the broker tells
 
 
-def sync_delivery(inbox_id: int) -> None:
+def sync_delivery(*inbox_ids: int) -> None:
     """Nobody runs it here."""
 
 
@@ -48,6 +51,7 @@ def app(redis_server: EmbeddedRedis) -> Iterator[Celery]:
         task_default_queue=QUEUE,
         task_default_exchange_type="direct",
         task_ignore_result=True,
+        worker_concurrency=THREADS,
     )
     app.finalize()
     # Where this process has imported the task itself, every application has it.
@@ -65,11 +69,15 @@ def take(redis: Redis, message: bytes, *, seconds_ago: float) -> None:
     redis.hset(f"{PREFIX}unacked", tag, held)
 
 
+def ring_together(app: Celery, inbox_ids: Sequence[int], priority: int = FIRST) -> None:
+    app.send_task(DELIVERY_TASK, args=list(inbox_ids), priority=priority)
+
+
 def test_what_waits_or_was_just_taken_is_queued(app: Celery, redis: Redis) -> None:
     bell = WorkerBell(app)
     assert bell.queued().ids == frozenset()
     bell.ring([1, 2, 3])
-    bell.ring_after_others([4])
+    ring_together(app, [4], AFTER_OTHERS)
     app.send_task("sync_worker.tasks.sweep")
     redis.lpush(f"{PREFIX}{QUEUE}", "no json", "[1, 2]", '{"headers": {}}')
     for seconds_ago in (0.0, 60.0):
@@ -80,10 +88,6 @@ def test_what_waits_or_was_just_taken_is_queued(app: Celery, redis: Redis) -> No
     assert bell.queued().ids == {1, 3, 4}
     redis.flushdb()
     assert bell.queued().ids == frozenset()
-
-
-def ring_together(app: Celery, inbox_ids: Sequence[int], priority: int = FIRST) -> None:
-    app.send_task(DELIVERY_TASK, args=list(inbox_ids), priority=priority)
 
 
 def test_message_of_several_deliveries_counts_for_each(app: Celery, redis: Redis) -> None:
@@ -111,12 +115,47 @@ def test_message_of_several_deliveries_counts_for_each(app: Celery, redis: Redis
     assert 101 not in queued.ids, "their turn may not come while others go first"
 
 
+def carried(redis: Redis, priority: int = FIRST) -> list[list[int]]:
+    """What each message of a list carries, oldest first."""
+    name = f"{PREFIX}{QUEUE}{AFTER_OTHERS_LIST if priority else ''}"
+    bodies = [json.loads(one)["body"] for one in reversed(redis.lrange(name, 0, -1))]
+    return [json.loads(base64.b64decode(body))[0] for body in bodies]
+
+
+def test_few_deliveries_have_a_message_each(app: Celery, redis: Redis) -> None:
+    """Whoever has threads for all of them lets none wait behind another."""
+    few = list(range(1, 4 * 2 * THREADS))
+    WorkerBell(app).ring(few)
+    assert carried(redis) + carried(redis, AFTER_OTHERS) == [[one] for one in few]
+
+
+def test_many_deliveries_of_one_site_share_messages(app: Celery, redis: Redis) -> None:
+    WorkerBell(app).ring(list(range(1, 101)))
+    assert carried(redis) == [list(range(start, start + 8)) for start in range(1, 33, 8)]
+    after = carried(redis, AFTER_OTHERS)
+    assert [one for message in after for one in message] == list(range(33, 101))
+    assert max(len(message) for message in after) == MAX_BATCH
+
+
+def test_sweeper_puts_together_what_is_of_one_site(app: Celery, redis: Redis) -> None:
+    """And never what it has rung for before: a worker may have died over it."""
+    sources = {1: "mine", 2: "theirs", 3: "mine", 4: "mine", 5: "mine", 6: "theirs", 7: "mine"}
+    rung = Rung((1, 2, 3, 4, 5, 6), (7,), sources, frozenset({4}))
+    bell = WorkerBell(app)
+    bell.ring_in_lanes(rung, waiting=MAX_BATCH * 2 * THREADS)
+    assert carried(redis) == [[1, 3, 5], [2, 6], [4]]
+    assert carried(redis, AFTER_OTHERS) == [[7]]
+    redis.flushdb()
+    bell.ring_in_lanes(rung, waiting=0)
+    assert carried(redis) == [[1], [2], [3], [4], [5], [6]], "workers have time for each"
+
+
 def test_what_goes_after_a_long_queue_may_be_rung_for_anew(app: Celery) -> None:
     """Its turn may not come while others go first: a ring brings its source's share forward."""
     bell = WorkerBell(app)
     first, after = list(range(1, RING_SHARE)), [1000]
     bell.ring(first)
-    bell.ring_after_others(after)
+    ring_together(app, after, AFTER_OTHERS)
     assert bell.queued().ids == {*first, *after}
     bell.ring([RING_SHARE])
     assert bell.queued().ids == {*first, RING_SHARE}

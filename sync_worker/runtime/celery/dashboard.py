@@ -51,6 +51,13 @@ EVENTS: Mapping[OutcomeKind, str] = {
     OutcomeKind.POSTPONED: RETRIED,
 }
 
+# Of several deliveries in one task the worst decides what it is shown as.
+WORST_FIRST = (FAILED, RETRIED, SUCCEEDED, IGNORED)
+# Not begun: it is rung for again.
+LEFT = Outcome(OutcomeKind.POSTPONED, "not_begun")
+NOT_READ = " not read"
+MAX_END = 40  # characters: eight of them, whatever they are, fit into what Celery shows
+
 log = structlog.get_logger(__name__)
 
 
@@ -67,15 +74,47 @@ class Shown:
 
     def __repr__(self) -> str:
         """``held unknown_entity | #812 external upsert 4711 · site 5b0c91d2``."""
-        return f"{self.outcome}{_BETWEEN}{self._about()}"
+        return f"{self.outcome}{_BETWEEN}{self.record()}{self.site()}"
 
-    def _about(self) -> str:
-        about = f"#{self.inbox_id}"
-        for delivery, site in self.opened:
-            new = delivery.new
-            source = new.source if site is None else site.instance_id
-            about += f" {new.side} {new.change} {short(new.remote_id)} · site {short(source)}"
-        return about
+    def record(self) -> str:
+        """Its number, and which record it is about."""
+        told = [
+            f" {delivery.new.side} {delivery.new.change} {short(delivery.new.remote_id)}"
+            for delivery, _ in self.opened
+        ]
+        return f"#{self.inbox_id}{''.join(told) or NOT_READ}"
+
+    def site(self) -> str:
+        """Whose it is."""
+        sources = [
+            delivery.new.source if site is None else site.instance_id
+            for delivery, site in self.opened
+        ]
+        return "".join(f" · site {short(source)}" for source in sources)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ShownTogether:
+    """What the task of several deliveries of a site returns: the worst of their ends, then each.
+
+    ``left``: those that it did not begin.
+    """
+
+    ended: Sequence[Shown]
+    left: Sequence[int] = ()
+
+    def __repr__(self) -> str:
+        """``held unknown_entity | #812 wix upsert 4711 synced; #813 … · site 5b0c91d2``."""
+        each = [f"{one.record()} {str(one.outcome)[:MAX_END]}" for one in self.ended]
+        each += [f"#{inbox_id} {LEFT}" for inbox_id in self.left]
+        sites = [one.site() for one in self.ended if one.opened][:1]
+        return f"{self._worst()}{_BETWEEN}{'; '.join(each)}{''.join(sites)}"
+
+    def _worst(self) -> Outcome:
+        outcomes = [one.outcome for one in self.ended]
+        if self.left:
+            outcomes.append(LEFT)
+        return min(outcomes, key=lambda outcome: WORST_FIRST.index(EVENTS[outcome.kind]))
 
 
 _BETWEEN = " | "

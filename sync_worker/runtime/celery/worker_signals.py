@@ -63,6 +63,11 @@ class WorkerSignals:
         self._timer: SweepTimer | None = None
         self._stop_metrics: Callable[[], None] | None = None
         self._signs: WorkerSigns | None = None
+        self._is_stopping = False
+
+    def is_stopping(self) -> bool:
+        """Whether this worker is to end: it begins nothing more."""
+        return self._is_stopping
 
     def connect(self) -> None:
         """From now on Celery calls this object."""
@@ -125,6 +130,7 @@ class WorkerSignals:
         self._signs.start()
 
     def _stop_aside(self, **_: Any) -> None:
+        self._is_stopping = True
         if self._timer is not None:
             self._timer.stop()
         if self._stop_metrics is not None:

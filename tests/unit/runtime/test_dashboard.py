@@ -62,7 +62,7 @@ def test_delivery_is_shown_by_site_side_change_and_short_ids() -> None:
 
 def test_delivery_that_could_not_be_read_is_shown_by_its_number() -> None:
     event, fields = end_of(Outcome(OutcomeKind.POSTPONED))
-    assert (event, fields["args"]) == ("task-retried", "#812")
+    assert (event, fields["args"]) == ("task-retried", "#812 not read")
 
 
 def test_only_what_is_in_step_is_a_success() -> None:
