@@ -166,6 +166,8 @@ def test_show_tells_both_sides_as_they_are_now_and_the_history(
     draft = {
         "subject": {"id": "SKU-1"},
         "author": {"email": "ada@example.com", "display_name": "Ada"},
+        "headline": "Fine",
+        "text": "Fine beans",
     }
     there = box.reviews.create(draft | {"score": Decimal("4.5")}, by="visitor")
     rating = {
@@ -185,6 +187,7 @@ def test_show_tells_both_sides_as_they_are_now_and_the_history(
     shown = json.loads(shell.good("held", "show", str(number), "--json"))
     assert "overall 60" in str(shown["now"]["wix"])
     assert "value 4.5" in str(shown["now"]["external"])
+    assert "title “Fine”, body “Fine beans”" in str(shown["now"]["external"])
     assert shown["link"]["entity on external"] == "SKU-1"
     assert shown["history"]
     assert "overall 60" in shell.good("held", "show", str(number))

@@ -19,6 +19,9 @@ from sync_worker.ledger.administration.held import DeliveryStory
 from sync_worker.runtime.waiting import shortly
 from sync_worker.wiring import wiring
 
+# Whether the remote knows that this person gave it; it may not say.
+VERIFIED = {True: ", verified", False: ", not verified", None: ""}
+
 
 @click.command()
 @click.argument("delivery", type=NUMBER)
@@ -153,10 +156,13 @@ def _ids_on(story: DeliveryStory, side: Side) -> list[str]:
 def _record_words(record: Record | None) -> str:
     if record is None:
         return "does not exist (any more)"
-    values = ", ".join(f"{name} {value}" for name, value in record.values.items())
+    told = [f"{name} {value}" for name, value in record.values.items()]
+    told += [f"{name} {value_words(text)}" for name, text in record.words.items() if text]
+    values = ", ".join(told)
     revision = "" if record.revision is None else f", revision {record.revision}"
     person = (
         record.person.email or record.person.contact_id or record.person.member_id or "nobody named"
     )
     entity = record.entity.entity_id if record.entity else "nothing named"
-    return f"{values} by {person} for {entity} ({record.state}{revision})"
+    verified = VERIFIED[record.is_verified]
+    return f"{values} by {person} for {entity} ({record.state}{revision}{verified})"

@@ -142,6 +142,7 @@ class HeldService:
             known.frees_itself,
             words.get("title", ""),
             words.get("body", ""),
+            record.is_verified if record is not None else None,
             refused_with(story),
             story.history,
         )

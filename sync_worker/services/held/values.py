@@ -69,7 +69,10 @@ class HeldPage:
 
 @dataclass(frozen=True, slots=True)
 class HeldDetail:
-    """One held delivery with its words and its history."""
+    """One held delivery with its words and its history.
+
+    ``is_verified``: whether its system knows that this person gave it; ``None``: it does not say.
+    """
 
     item: HeldItem
     sentence: str
@@ -77,6 +80,7 @@ class HeldDetail:
     frees_itself: str
     headline: str
     words: str
+    is_verified: bool | None
     refused_with: str
     history: Sequence[HistoryLine]
 

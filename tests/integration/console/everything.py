@@ -33,7 +33,11 @@ FORECASTS = {"outcome_held unknown_entity": 1, "write_create on wix": 1, "outcom
 def fill(admin: LedgerAdmin) -> int:
     """Site 1 has most of it. The number of a rating to which all of that has happened."""
     shop = HeldShop(admin)
-    held = [shop.hold(reason, words="Bohnen", name="Ada") for reason in HOLD_REASONS]
+    said_of_them = (True, False, None)
+    held = [
+        shop.hold(reason, words="Bohnen", name="Ada", is_verified=said_of_them[number % 3])
+        for number, reason in enumerate(HOLD_REASONS)
+    ]
     shop.link(held[0])
     for reason in ("rate_limited", "create_accepted", "own-service 503: Backend"):
         shop.wait(reason)

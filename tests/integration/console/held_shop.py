@@ -49,6 +49,7 @@ class HeldShop:
         source: str = "own-service",
         change: Change = Change.UPSERT,
         key: str | None = None,
+        is_verified: bool | None = None,
     ) -> int:
         """Somebody gives four stars outside, and it is held."""
         self._next += 1
@@ -58,6 +59,7 @@ class HeldShop:
             entity=EntityRef(product),
             person=Person(email=address, name=name),
             words={"title": "", "body": words},
+            is_verified=is_verified,
         )
         payload: dict[str, Any] = {"listed": record_as_json(record)}
         new = NewDelivery(

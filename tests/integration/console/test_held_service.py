@@ -73,6 +73,16 @@ def test_row_says_who_rated_what_and_how(shop: HeldShop) -> None:
     assert (item.product, item.here, item.there, item.side) == ("SKU-1", "4", "", "external")
 
 
+@pytest.mark.parametrize("is_verified", [True, False, None])
+def test_detail_says_whether_the_person_is_verified(
+    shop: HeldShop, is_verified: bool | None
+) -> None:
+    number = shop.hold("unknown_contact", is_verified=is_verified)
+    detail = service(shop).detail(SUPPORT, number)
+    assert detail is not None
+    assert detail.is_verified is is_verified
+
+
 def test_viewer_sees_addresses_in_part_only(shop: HeldShop) -> None:
     shop.hold("unknown_contact", name=None)
     shop.hold("unknown_contact", name="ada@example.com")
