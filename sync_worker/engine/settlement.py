@@ -151,7 +151,7 @@ class Settlement:
         return self._landed(living)
 
     def _landed_and_gone(self, remote_id: str) -> Settled | None:
-        if (echo := self._echo(remote_id)) is None:
+        if (echo := self._echoes.find(remote_id, self._has_targets, None)) is None:
             return None
         # The file may know it as it was before our write.
         self.view.tombstones.note_last_state(self.intent.slot.side, remote_id, echo.state)
@@ -218,7 +218,7 @@ class Settlement:
         if is_made_here(self._can, self.intent, record) and self._has_targets(record):
             return self._as_shown(record)
         # changed more than once, or to something else: only the echo tells of our write
-        echo = self._echo(record.remote_id)
+        echo = self._echoes.find(record.remote_id, self._has_targets, record.revision)
         if echo is not None:
             return self._as_shown(echo)
         self._wait_for_echo()
@@ -270,11 +270,6 @@ class Settlement:
         """What we create has no words but those that we send with it."""
         has_words = self._can.correlates_text and record.has_words
         return has_words and not says_what_we_sent(self.view, self.intent, record)
-
-    def _echo(self, remote_id: str) -> Record | None:
-        """The delivery that our own write caused, as a record."""
-        _, record = self._echoes.told(remote_id, self._echoes.first_revision)
-        return record if record is not None and self._has_targets(record) else None
 
     def _as_shown(self, record: Record) -> Settled:
         known = self._known(record)

@@ -341,3 +341,28 @@ def test_older_words_win_where_our_own_write_passes_for_an_edit() -> None:
         world = with_our_write_unheard()
         assert both_show(world) == (["40", "Second", "Nice"], ["2", "Second", "Nice"])
         assert [message[:4] for message in broken_invariants(world)] == ["I26 "]
+
+
+def test_own_words_of_a_lost_answer_are_no_edit_of_the_other_side(
+    make_ledger: LedgerMaker,
+) -> None:
+    """Sent without a precondition, our update came after an edit: its echo has a later number."""
+    external = Capabilities(many_fields=True, update_precondition=False)
+    world = a_world(make_ledger, external=external)
+    rate(world, E, 2)
+
+    def goes_on(place: str) -> None:
+        if place == "before external.update":
+            world.external.visitor_changes("e1", {"value": Decimal(3)})
+        if place == "after external.update":
+            world.on_step = lambda place: None
+            world.crash_steps = {world.steps}
+            world.wix.visitor_deletes("w1")
+            rate(world, W, 80)
+            world.external.visitor_changes("e1", {"value": Decimal(5)})
+
+    rate(world, W, 40, title="Better", body="And sturdy.")
+    world.on_step = goes_on
+    world.settle()
+    assert shown(world.wix)[1:] == shown(world.external)[1:] == ["", ""]
+    assert broken_invariants(world) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sync_worker.core.ports.inbox import Inbox
@@ -35,6 +36,34 @@ class Echoes:
         if delivery is None:
             return None, None
         return delivery, self.reading.record_in(side, delivery.new.payload)
+
+    def find(
+        self, remote_id: str, is_ours: Callable[[Record], bool], last: int | None
+    ) -> Record | None:
+        """The record as our write made it, by the delivery that this caused.
+
+        ``last``: the revision that a look has shown. Where our write names none, edits may have
+        come before it: what it covered of them is noted.
+        """
+        first = self.first_revision
+        revisions = range(first, first + 1)
+        if last is not None and not self._names_revision:
+            revisions = range(first, last + 1)[:MAX_GAPS]
+        for revision in revisions:
+            _, record = self.told(remote_id, revision)
+            if record is not None and is_ours(record):
+                self.note_covered(remote_id, range(first, revision))
+                return record
+        return None
+
+    @property
+    def _names_revision(self) -> bool:
+        """Whether the remote refuses our write rather than cover an edit with it."""
+        intent = self.intent
+        if intent.operation is Operation.REPLY:
+            return False
+        can = self.view.capabilities[intent.slot.side]
+        return can.update_precondition or intent.operation is not Operation.UPDATE
 
     def note_covered(self, remote_id: str, revisions: range) -> None:
         """Edits that our write may have covered, where it named no revision."""
