@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlalchemy import Column, Table
 
-from sync_worker.core.errors import OfNewerVersion
 from sync_worker.core.outside_words import for_people, shortened
 from sync_worker.core.values import (
     Base,
@@ -45,7 +44,6 @@ from sync_worker.ledger.tables import history
 
 NO_WORDS: dict[str, str | None] = dict.fromkeys(("words_before", "words_after", "words_loser"))
 WORDS = "words"  # the name of the object that holds them within an intent
-NEWER_SECONDS = 10.0  # by then a worker of that version may have it
 Row = Any  # SQLAlchemy rows are typed by their select only
 
 
@@ -99,7 +97,7 @@ def to_delivery(row: Row) -> Delivery:
         side=Side(row.side),
         source=row.source,
         dedupe_id=row.dedupe_id,
-        change=known_change(row.change),
+        change=Change(row.change),
         remote_id=row.remote_id,
         payload=row.payload,
         revision=row.revision,
@@ -121,14 +119,6 @@ def to_delivery(row: Row) -> Delivery:
         datetime.fromtimestamp(row.received_at, UTC),
         row.unended,
     )
-
-
-def known_change(word: str) -> Change:
-    """What a delivery tells. Raises OfNewerVersion: a fleet is being upgraded, and we are old."""
-    try:
-        return Change(word)
-    except ValueError:
-        raise OfNewerVersion(retry_after=NEWER_SECONDS) from None
 
 
 def from_delivery(new: NewDelivery) -> dict[str, Any]:

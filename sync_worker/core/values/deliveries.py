@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from sync_worker.core.hold_reasons import FREES_ITSELF
-from sync_worker.core.values.records import Side
+from sync_worker.core.values.records import KeptWord, Side
 from sync_worker.core.values.sites import RatingKey
 
 # Before the digest of an id that can name no record: empty it is not, but too long, or with
@@ -34,7 +34,7 @@ class InboxState(StrEnum):
     HELD = "held"
 
 
-class Change(StrEnum):
+class Change(KeptWord):
     """What a delivery tells.
 
     Of a rating: ``UPSERT``, ``DELETE``, and ``ERASE``, our own hint after a privacy request.

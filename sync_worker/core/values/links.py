@@ -8,13 +8,13 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sync_worker.core.values.records import RecordState, Side
+from sync_worker.core.values.records import KeptWord, RecordState, Side
 from sync_worker.core.values.sites import RatingKey
 
 Value = Decimal | str  # of an attribute: a number in its side's units, or words in its bytes
 
 
-class LinkState(StrEnum):
+class LinkState(KeptWord):
     """``LIVE``: a rating exists on a side; ``BURIED``: gone on both; ``HELD``: a person decides."""
 
     LIVE = "live"
@@ -22,7 +22,7 @@ class LinkState(StrEnum):
     HELD = "held"
 
 
-class Operation(StrEnum):
+class Operation(KeptWord):
     """What a remote write does.
 
     ``WITHDRAW``, ``APPROVE``: only where a remote offers ``Moderation``; ``REPLY``: sets the
@@ -43,7 +43,7 @@ MODERATES = (Operation.WITHDRAW, Operation.APPROVE)
 TAKES_AWAY = (Operation.DELETE, Operation.WITHDRAW)
 
 
-class Standing(StrEnum):
+class Standing(KeptWord):
     """Who made a record on a side that moderates, and who keeps it out of sight.
 
     ``TO_APPROVE``: ours, and to be approved once. ``REJECTED``: ours, its owner rejected it, and by

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NoReturn
 
+from sync_worker.core.errors import OfNewerVersion
+
+NEWER_SECONDS = 10.0  # by then a worker of that version may have it
 # The only namespace of Wix Reviews; it has no groups.
 # https://dev.wix.com/docs/sdk/backend-modules/reviews/introduction
 PRODUCTS = "stores"
@@ -25,7 +28,18 @@ class Side(StrEnum):
         return Side.EXTERNAL if self is Side.WIX else Side.WIX
 
 
-class RecordState(StrEnum):
+class KeptWord(StrEnum):
+    """A word that nothing but rows of the ledger bring in.
+
+    Raises OfNewerVersion for one that we do not know: a fleet is being upgraded, and we are old.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> NoReturn:
+        raise OfNewerVersion(retry_after=NEWER_SECONDS)
+
+
+class RecordState(KeptWord):
     """Moderation state of a record; only ``PUBLISHED`` crosses to the other side."""
 
     PUBLISHED = "published"

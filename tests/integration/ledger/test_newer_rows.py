@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import text, update
 
 from sync_worker.core.errors import OfNewerVersion
+from sync_worker.core.values import Intent, Operation
 from sync_worker.core.values.decisions import decision_in
 from sync_worker.ledger.tables import inbox
-from tests.integration.ledger.ground import Ground
+from tests.integration.ledger.ground import ADA, EXTERNAL_SLOT, Ground
 from tests.twins.observed_ledger import ObservedLedger
 
 TOMORROW = "of_tomorrow"
@@ -59,6 +61,34 @@ def test_rest_of_its_rating_waits_for_the_newer_worker(sql_ground: Ground) -> No
     for inbox_id in (newer, other):
         state, reason, attempts, _ = row(sql_ground, inbox_id)
         assert (state in ("new", "taken"), reason, attempts) == (True, "", 0)
+
+
+KEPT_WORDS = {
+    "state of a link": "UPDATE link SET state = :word",
+    "state of a record outside": "UPDATE link SET external_state = :word",
+    "state of a record on Wix": "UPDATE link_value SET wix_state = :word",
+    "who made a record on Wix": "UPDATE link_value SET wix_standing = :word",
+    "what an open write does": "UPDATE intent SET operation = :word",
+}
+
+
+@pytest.mark.parametrize("words", KEPT_WORDS.values(), ids=KEPT_WORDS.keys())
+def test_rating_with_a_word_of_tomorrow_waits_for_the_newer_worker(
+    sql_ground: Ground, words: str
+) -> None:
+    """No attempt counts; a lease that this one may have taken ends by itself."""
+    run = sql_ground.link(ADA, 1)
+    targets, sources = {"overall": Decimal(5)}, {"overall": Decimal(100)}
+    intent = Intent("intent-1", EXTERNAL_SLOT, Operation.UPDATE, targets, sources)
+    sql_ground.ledger.links.open_intent(run.lease, intent)
+    sql_ground.ledger.links.release(run.lease)
+    with sql_ground.ledger.transactions.write() as connection:
+        assert connection.execute(text(words), {"word": TOMORROW}).rowcount
+    other = sql_ground.stored(2)
+    with pytest.raises(OfNewerVersion):
+        sql_ground.ledger.links.attach(other, sql_ground.key)
+    state, reason, attempts, _ = row(sql_ground, other)
+    assert (state in ("new", "taken"), reason, attempts) == (True, "", 0)
 
 
 def test_it_counts_as_no_failed_attempt() -> None:
