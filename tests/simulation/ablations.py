@@ -417,7 +417,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "ways of replies": ((Policy, "of_replies", _as_of_all),),
     "a reply is not the person's": ((planning, "without_reply", list),),
     # tests/simulation/test_waiting_copies.py
-    "look at what counted as gone": ((Writing, "_look_for_hidden", _nothing),),
+    "look at what counted as gone": ((writing, "look_for_hidden", _nothing),),
     # tests/simulation/test_deleted_at_once.py
     "what was deleted at once": ((values, "left_if_gone", _no_slots),),
     "deletion heard before its creation": ((Resolver, "_key_of_lost_create", _nothing),),
