@@ -309,3 +309,23 @@ def test_story_misses_the_mechanism(mechanism: str) -> None:
     assert MISSED[mechanism]()
     with without(mechanism):
         assert not MISSED[mechanism]()
+
+
+@any_system
+@pytest.mark.parametrize(
+    "thrown_away",
+    [[deletes(E)], [moderates(REJECTED)], [moderates(REJECTED), deletes(E)]],
+    ids=["deleted", "rejected", "both"],
+)
+def test_copy_that_a_moderator_throws_away_takes_nothing_from_wix(
+    thrown_away: list[Story], external: Capabilities
+) -> None:
+    """Nobody has seen it outside. Shown there once, it is another matter."""
+    world = waited(RATED, *thrown_away, external=external)
+    world.settle()
+    assert stands(world)[0] == ("80", "published")
+    assert broken_invariants(world) == []
+    world = waited(RATED, APPROVED, *thrown_away, external=external)
+    world.settle()
+    assert stands(world)[0] is None
+    assert broken_invariants(world) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Set
 
-from sync_worker.core.values import EntityRef, Person, Record, Side, Value
+from sync_worker.core.values import EntityRef, Person, Record, RecordState, Side, Value
 from tests.simulation.oracles.explained import was_given_anew
 from tests.simulation.oracles.moderation import last_decision, was_unwanted
 from tests.simulation.oracles.reading import (
@@ -58,22 +58,33 @@ def is_absence_disbelieved(shop: Shop, wix: Value | None, external: Value | None
 
 
 def was_never_seen_published(shop: Shop, external_ref: EntityRef, person: Person) -> bool:
-    """Whether all that a person has outside, or had last, is a create of ours that was shown
-    between two looks at most, and then hidden or deleted: nothing there has a number
-    (docs/promises.md).
+    """Whether all that a person has outside, or had last, is a create of ours that a moderator
+    threw away; or that was shown between two looks at most, and then hidden or deleted, where
+    nothing has a number (docs/promises.md).
     """
-    if shop.external.capabilities.has_revision:
-        return False
     emails = {one.email for one in shop.crowd.aliases(person)}
     journal = [one for one in shop.external.journal if one.entity == external_ref]
     last = next((one for one in reversed(journal) if one.person.email in emails), None)
     there = shop.crowd.ratings_of(Side.EXTERNAL, external_ref, person)
     if last is None or any(one.is_visible or one.remote_id != last.remote_id for one in there):
         return False
+    if last.by_us and last.operation == "delete":
+        return False
+    if was_thrown_away(shop, last.remote_id):
+        return True
     first = next(one for one in journal if one.remote_id == last.remote_id)
-    is_deleted_by_us = last.by_us and last.operation == "delete"
-    is_unseen = last.remote_id not in shop.once_published
-    return first.by_us and first.operation == "create" and is_unseen and not is_deleted_by_us
+    is_ours = first.by_us and first.operation == "create"
+    is_numbered = shop.external.capabilities.has_revision
+    return is_ours and not is_numbered and last.remote_id not in shop.once_published
+
+
+def was_thrown_away(shop: Shop, remote_id: str) -> bool:
+    """Whether a record outside is a create of ours that was never published there: a moderator who
+    refuses or deletes it takes nothing from Wix (docs/promises.md).
+    """
+    acts = [one for one in shop.external.journal if one.remote_id == remote_id]
+    is_ours = bool(acts) and acts[0].by_us and acts[0].operation == "create"
+    return is_ours and all(one.state is not RecordState.PUBLISHED for one in acts)
 
 
 def is_of_forgotten(shop: Shop, external_ref: EntityRef, person: Person) -> bool:
@@ -162,6 +173,7 @@ def resurrected(shop: Shop) -> Iterator[str]:
                 or len(shop.crowd.aliases(person)) > 1
                 or person in shop.crowd.erased
                 or was_given_anew(shop, key, attributes, lines_before)
+                or (side is Side.EXTERNAL and was_thrown_away(shop, remote_id))
             ):
                 continue
             left = left_by_policy(shop, side, key[0], person)
