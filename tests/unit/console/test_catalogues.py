@@ -16,6 +16,7 @@ from babel.messages.pofile import read_po
 
 from sync_console.web.words import FOLDER, SOURCE, languages
 from sync_worker.core.hold_reasons import HOLD_REASONS
+from sync_worker.files.yaml_file import read_yaml
 from sync_worker.services.sites.questions import QUESTIONS
 from sync_worker.services.sites.sites import TROUBLE_WORDS
 
@@ -57,6 +58,9 @@ def of_services() -> frozenset[Forms]:
     said += [text for one in reasons for text in (one.advice, one.frees_itself)]
     for question in QUESTIONS.values():
         said += [question.words, *(answer.words for answer in question.answers)]
+    for file in (WORKER / "connectors").glob("*.yaml"):
+        asked = read_yaml(file).get("settings", [])
+        said += [one[part] for one in asked for part in ("title", "help") if one.get(part)]
     return (made_of_values() | frozenset((text,) for text in said)) - messages()
 
 
