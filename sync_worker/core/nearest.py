@@ -12,8 +12,10 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
     Within reach: one letter added, left out, replaced or swapped, of longer words two.
     """
-    reach = min(2, len(word) // LETTERS_A_SLIP)
-    found = sorted((_slips(word.lower(), other.lower()), other) for other in known)
+    reach, meant = min(2, len(word) // LETTERS_A_SLIP), word.lower()
+    # Each letter more or less is a slip. What somebody sends may have a million.
+    near = [other for other in known if abs(len(other.lower()) - len(meant)) <= reach]
+    found = sorted((_slips(meant, other.lower()), other) for other in near)
     return found[0][1] if found and found[0][0] <= reach else None
 
 
