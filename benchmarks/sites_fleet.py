@@ -89,7 +89,7 @@ class Fleet:
             self._book.of_source(given.source)
         self.seconds_to_know = time.perf_counter() - started
         self.megabytes = memory_of_this() - before
-        self._bell = CeleryBell(at.redis.url)
+        self._bell = CeleryBell(at.redis.url, threads=8)
         self._door = create_app(self._config(connectors)).test_client()
         self._intake = self._an_intake()
         self._numbers = itertools.count()

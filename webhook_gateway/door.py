@@ -49,9 +49,9 @@ class Door:
     """Shared by the threads of a process.
 
     ``store`` commits all that it is given, or raises Transient when SQL is away.
-    ``ring_after_others``: for what one source sends beyond its share. ``note`` is told how each
-    request ended (source, result, reason), and only remembers it. A source is ``wix``, a connector,
-    or an account of one; metrics have its connector.
+    ``ring_after_others``: for what one source sends beyond its share, and whose it is. ``note`` is
+    told how each request ended (source, result, reason), and only remembers it. A source is
+    ``wix``, a connector, or an account of one; metrics have its connector.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Door:
         *,
         store: Store,
         bell: Bell,
-        ring_after_others: Callable[[Sequence[int]], None] | None,
+        ring_after_others: Callable[[Sequence[int], str], None] | None,
         is_ledger_up: Callable[[], bool],
         note_ledger_failure: Callable[[Exception], None],
         heard: Heard,
@@ -69,7 +69,10 @@ class Door:
         rejections_per_minute: int,
     ) -> None:
         self._group, self._shares = GroupCommit(store), RingShares()
-        self._ring_first, self._ring_after_others = bell.ring, ring_after_others or bell.ring
+        self._ring_first = bell.ring
+        self._ring_after_others = ring_after_others or (
+            lambda inbox_ids, source: bell.ring(inbox_ids)
+        )
         self._max_body_bytes = max_body_bytes
         self._store_seconds = answer_seconds * STORE_SHARE
         self._rejections = RejectionLimit(rejections_per_minute)
@@ -234,7 +237,7 @@ class Door:
             case Turn.FIRST:
                 self._ring_first(inbox_ids)
             case Turn.AFTER_OTHERS:
-                self._ring_after_others(inbox_ids)
+                self._ring_after_others(inbox_ids, source)
             case Turn.LEFT:
                 metrics.doorbell_rings.labels("left").inc(len(inbox_ids))
 

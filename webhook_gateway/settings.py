@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from redis.exceptions import RedisError
 
-from sync_worker.config import environment, load_settings, misspelt_names
+from sync_worker.config import Settings, environment, load_settings, misspelt_names
 from sync_worker.core.errors import Transient
 from sync_worker.core.ports.doorbell import Bell
 from sync_worker.core.processes import BEAT_SECONDS, ProcessKind
@@ -69,7 +69,7 @@ class GatewayConfig:
     bell: Bell
     is_ledger_up: Callable[[], bool]
     # For what one source sends beyond its share; None: it is rung for like all others.
-    ring_after_others: Callable[[Sequence[int]], None] | None = None
+    ring_after_others: Callable[[Sequence[int], str], None] | None = None
     account_at: Callable[[str, str], Manifest | None] = lambda connector, address: None
     connectors_of_accounts: Sequence[str] = ()
     is_lost: Callable[[str], bool] = lambda connector: False
@@ -108,11 +108,7 @@ def gateway_config() -> GatewayConfig:
     up_check, own_shops = UpCheck(ledger.transactions), OwnShops(connectors, ledger.transactions)
     book = DoorBook(SqlDoorCounts(ledger.transactions).add)
     token = settings.metrics_token
-    bell = CeleryBell(
-        settings.broker,
-        transport={"global_keyprefix": settings.redis_key_prefix},
-        breaker=Breaker(observe=watch_breaker("doorbell")),
-    )
+    bell = doorbell(settings)
     _ENDS.append(bell.close)
     return GatewayConfig(
         wix_keys=load_public_keys(settings.wix_public_key) if settings.has_app else (),
@@ -135,6 +131,16 @@ def gateway_config() -> GatewayConfig:
         answer_seconds=settings.gateway_answer_seconds,
         metrics_token=token.get_secret_value() if token is not None else None,
         bad_signatures_per_minute=settings.bad_signatures_per_minute,
+    )
+
+
+def doorbell(settings: Settings) -> CeleryBell:
+    """How workers are rung for."""
+    return CeleryBell(
+        settings.broker,
+        transport={"global_keyprefix": settings.redis_key_prefix},
+        breaker=Breaker(observe=watch_breaker("doorbell")),
+        threads=settings.threads,
     )
 
 

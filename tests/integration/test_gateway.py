@@ -50,7 +50,9 @@ def test_flood_of_one_site_is_rung_for_after_the_webhooks_of_others() -> None:
     def store(new: Sequence[NewDelivery]) -> Sequence[Stored]:
         return [Stored(next(numbers), False) for _ in new]
 
-    client = make_gateway(store, bell, ring_after_others=after.extend)
+    client = make_gateway(
+        store, bell, ring_after_others=lambda inbox_ids, source: after.extend(inbox_ids)
+    )
     for number in range(60):
         body = an_external_body(id=f"r-{number}")
         client.post(OWN, data=body, headers=acme_headers(body))

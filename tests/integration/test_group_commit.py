@@ -4,6 +4,7 @@ one's trouble.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -30,9 +31,12 @@ from sync_worker.runtime.celery.broker import SafeTransport
 from sync_worker.runtime.celery.queued import queued_in
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, embedded_redis
 from sync_worker.runtime.waiting import wait_until
+from sync_worker.telemetry.broker_figures import AFTER_OTHERS_LIST
 from tests.factories import a_named_delivery
 from webhook_gateway.doorbell import CeleryBell
 from webhook_gateway.group_commit import COMMITTERS, GroupCommit
+
+THREADS = 2
 
 
 class Held:
@@ -184,7 +188,7 @@ def test_ring_puts_the_very_message_of_send_task_into_the_queue(
 ) -> None:
     """A ring puts the very message into the queue that send_task would put there."""
     with Redis.from_url(broker.url) as redis:
-        bell = CeleryBell(broker.url)
+        bell = CeleryBell(broker.url, threads=THREADS)
         bell.ring([7])
         bell.close()
         with Celery("reference", broker=broker.url, set_as_current=False) as app:
@@ -198,8 +202,8 @@ def test_ring_puts_the_very_message_of_send_task_into_the_queue(
 
 def test_what_goes_after_others_is_taken_after_what_came_later(broker: EmbeddedRedis) -> None:
     """As a worker takes it: one site's thousand do not stand before another's next webhook."""
-    bell = CeleryBell(broker.url)
-    bell.ring_after_others(range(1000))
+    bell = CeleryBell(broker.url, threads=THREADS)
+    bell.ring_after_others(range(1000), "instance-1")
     bell.ring([5000])
     bell.close()
     with kombu_connection.Connection(broker.url, transport=SafeTransport) as connection:  # type: ignore[no-untyped-call]  # kombu ships no types
@@ -208,8 +212,26 @@ def test_what_goes_after_others_is_taken_after_what_came_later(broker: EmbeddedR
         assert queued_in(connection.channel()).after == 999
 
 
+def test_what_one_source_sends_too_much_of_shares_messages(broker: EmbeddedRedis) -> None:
+    """While many wait, and never with another source's; what goes first has a message each."""
+    bell = CeleryBell(broker.url, threads=THREADS)
+    with Redis.from_url(broker.url) as redis:
+        bell.ring_after_others(range(100), "instance-1")
+        wait_until(lambda: redis.llen(QUEUE + AFTER_OTHERS_LIST) == 100, 10.0)
+        bell.ring(range(200, 220))
+        bell.ring_after_others(range(300, 311), "instance-1")
+        bell.ring_after_others(range(400, 402), "instance-2")
+        bell.close()
+        bodies = [json.loads(one)["body"] for one in redis.lrange(QUEUE + AFTER_OTHERS_LIST, 0, -1)]
+        shared = [json.loads(base64.b64decode(one))[0] for one in reversed(bodies[:-100])]
+        assert [one for message in shared for one in message] == [*range(300, 311), 400, 401]
+        assert len(shared) < 13
+        assert not [one for one in shared if min(one) < 400 <= max(one)]
+        assert redis.llen(QUEUE) == 20
+
+
 def test_rings_of_many_threads_are_all_heard_once(broker: EmbeddedRedis) -> None:
-    bell = CeleryBell(broker.url)
+    bell = CeleryBell(broker.url, threads=THREADS)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: bell.ring([2 * number, 2 * number + 1]), range(50)))
     bell.close()
@@ -224,7 +246,7 @@ def test_no_request_waits_for_a_redis_that_is_frozen(broker: EmbeddedRedis) -> N
     os.kill(broker.pid, signal.SIGSTOP)
     try:
         for number in range(3):
-            bell, began = CeleryBell(broker.url), time.monotonic()
+            bell, began = CeleryBell(broker.url, threads=THREADS), time.monotonic()
             bell.ring([number])
             took.append(time.monotonic() - began)
             bell.close()
@@ -248,7 +270,9 @@ class Unreadable(int):
 
 def test_doorbell_goes_on_after_a_failure_that_nobody_foresaw(broker: EmbeddedRedis) -> None:
     opened: list[bool] = []
-    bell = CeleryBell(broker.url, breaker=Breaker(open_seconds=0.0, observe=opened.append))
+    bell = CeleryBell(
+        broker.url, threads=THREADS, breaker=Breaker(open_seconds=0.0, observe=opened.append)
+    )
     bell.ring([Unreadable(7)])
     wait_until(lambda: opened == [True], 10.0)
     bell.ring([8])
