@@ -62,6 +62,7 @@ def record_as_json(record: Record) -> dict[str, Any]:
         "words": dict(record.words),
         "written_at": record.written_at.isoformat() if record.written_at else None,
         "media": list(record.media),
+        "locked": sorted(record.locked),
     }
 
 
@@ -83,6 +84,7 @@ def record_from_json(kept: Mapping[str, Any]) -> Record:
         words=kept.get("words", {}),
         written_at=datetime.fromisoformat(written_at) if written_at else None,
         media=tuple(kept.get("media", ())),
+        locked=frozenset(kept.get("locked", ())),
     )
 
 
@@ -96,7 +98,12 @@ def dedupe_id_of(remote_id: str, record: Record | None) -> str:
 
 
 def fingerprint(record: Record) -> str:
-    """Names a state of a record: its revision and who sees it, else its content."""
+    """Names a state of a record: its revision and who sees it, else its content; and its locks."""
+    told = _state_told(record)
+    return " ".join([told, *sorted(record.locked)]) if record.locked else told
+
+
+def _state_told(record: Record) -> str:
     # Moderation need not raise the revision.
     if record.revision is not None and not record.is_visible:
         return f"{record.revision} {record.state}"

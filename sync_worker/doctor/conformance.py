@@ -22,7 +22,7 @@ from sync_worker.core.errors import (
 )
 from sync_worker.core.ports.remote import Remote
 from sync_worker.core.scale import Scale
-from sync_worker.core.values import Draft, EntityRef, Person, Record, RecordState
+from sync_worker.core.values import Draft, EntityRef, Operation, Person, Record, RecordState
 from sync_worker.doctor import measured_words
 from sync_worker.doctor.events import Events
 from sync_worker.doctor.first_page import (
@@ -117,7 +117,7 @@ class Conformance:
                 "the record shows itself", "yes", f"not within {self.wait_seconds:.0f} s"
             )
             return
-        yield _landed(record)
+        yield from _landed(self.remote, record)
         yield from measured_words.come_back(self.remote, record, self._words)
         yield self._search_lag(record)
         yield self._revision(record)
@@ -292,10 +292,22 @@ class Conformance:
                     self.made.remove(remote_id)
 
 
-def _landed(record: Record) -> Measured:
+def _landed(remote: Remote, record: Record) -> Iterator[Measured]:
+    """In which state a new record is, and whether we may write it."""
     what, key = "a create lands in the state that was asked for", "states.write"
     seen = str(record.state)
-    return Measured(what, str(RecordState.PUBLISHED), seen, key=f"{key} and operations.create.body")
+    key = f"{key} and operations.create.body"
+    yield Measured(what, str(RecordState.PUBLISHED), seen, key=key)
+    if remote.capabilities.locks_records:
+        yield from _may_be_written(remote, record)
+
+
+def _may_be_written(remote: Remote, record: Record) -> Iterator[Measured]:
+    """Whether the system locks what we have just made."""
+    for name in (Operation.UPDATE, Operation.DELETE):
+        if remote.capabilities.can(name):
+            seen = yes_no(name not in record.locked)
+            yield Measured(f"we may {name} what we made", "yes", seen, key=f"fields.can_{name}")
 
 
 def _failed(what: str, error: SyncError, name: str) -> Measured:

@@ -18,6 +18,7 @@ from sync_worker.core.values import Operation, Side, Slot, Snapshot, Value
 from sync_worker.core.values.texts import REPLY
 from sync_worker.engine.deciding.planning import plan_decided
 from sync_worker.engine.holds.guests import guarded
+from sync_worker.engine.holds.locks import lock_of
 from sync_worker.engine.moderation.copies import plan_of_copy
 from sync_worker.engine.moderation.visibility import (
     approval_due,
@@ -94,29 +95,41 @@ def plan_link(view: View) -> LinkPlan:
         return _plan_erasure(view)
     moderates = view.capabilities[Side.WIX].can_moderate
     actions = _plan_attributes(view, moderates=moderates)
-    for slot, record_view in view.record_views.items():
-        # on Wix each attribute is the main value of its own record
-        names, of_record = view.carried.in_slot[slot], slot.attribute or view.carried.main
-        match slot_write(slot, record_view, actions, names, of_record):
-            case SlotWrite() as write:
-                if moderates and is_only_hidden(view, slot):
-                    write = _withdrawn(view, write)
-                refusal = refusal_of(view, write)
-                # Only the first write: what comes of it may change the others.
-                if refusal is None:
-                    return LinkPlan(actions, write)
-                # The remote does not offer it: plan the other slots without it.
-                _leave_at_source(actions, slot, names, refusal)
-            case Hold() as hold:
-                # The record cannot be what the actions ask.
-                _leave_at_source(actions, slot, names, hold)
-            case None:
-                # The actions ask nothing of this record.
-                pass
+    for slot in view.record_views:
+        asked = slot_write(view, slot, actions)
+        # as nearly always: the actions ask nothing of this record
+        if asked is None:
+            continue
+        write = _taken(view, slot, asked, actions)
+        # Only the first write: what comes of it may change the others.
+        if write is not None:
+            return LinkPlan(actions, write)
     if not moderates:
         return LinkPlan(actions, None)
     # Values agree, or are held: now who may see them.
     return LinkPlan(actions, _approval(view, actions))
+
+
+def _taken(
+    view: View, slot: Slot, asked: SlotWrite | Hold | None, actions: dict[str, Action]
+) -> SlotWrite | None:
+    """The write that a record takes of what is asked; what it does not take stays at its source."""
+    names, moderates = view.carried.in_slot[slot], view.capabilities[Side.WIX].can_moderate
+    while isinstance(asked, SlotWrite):
+        if moderates and is_only_hidden(view, slot):
+            asked = _withdrawn(view, asked)
+        refusal, left = refusal_of(view, asked), names
+        if refusal is None:
+            return asked
+        # Not what it says, but it may be answered all the same.
+        if asked.operation is Operation.UPDATE:
+            left = asked.actions
+        _leave_at_source(actions, slot, left, refusal)
+        asked = slot_write(view, slot, actions)
+    # The record cannot be what the actions ask.
+    if asked is not None:
+        _leave_at_source(actions, slot, names, asked)
+    return None
 
 
 def _plan_attributes(view: View, *, moderates: bool) -> dict[str, Action]:
@@ -196,13 +209,16 @@ def refusal_of(view: View, write: SlotWrite) -> Hold | Ignore | None:
     refused = view.holds.refused
     if refused and (write.slot, write.operation) in refused:
         return refused[write.slot, write.operation]
-    if can.can(write.operation):
+    lock = None
+    if can.locks_records:
+        lock = lock_of(view, write.slot, write.operation)
+    if can.can(write.operation) and lock is None:
         return None
     # Declared as of no interest to a person (Okendo, Trustpilot). A privacy request always is.
     if write.operation in can.ignored_operations and not write.is_privacy:
         return Ignore(UNSUPPORTED)
     # A person has to do it by hand (Judge.me: update; Ecwid: create, update).
-    return Hold(UNSUPPORTED)
+    return lock or Hold(UNSUPPORTED)
 
 
 def _leave_at_source(
@@ -229,8 +245,9 @@ def _plan_erasure(view: View) -> LinkPlan:
         actions[name] = erase(*_snapshots(view, name))
     write = _first_removal(view)
     # Held while a record is left that cannot be removed: the request must not pass for done.
-    if write is not None and refusal_of(view, write) is not None:
-        raise Held(UNSUPPORTED)
+    refusal = refusal_of(view, write) if write is not None else None
+    if refusal is not None:
+        raise Held(refusal.reason)
     return LinkPlan(actions, write)
 
 
@@ -246,18 +263,13 @@ def _first_removal(view: View) -> SlotWrite | None:
 # -- from the actions for each attribute to one write for each remote record
 
 
-def slot_write(
-    slot: Slot,
-    record_view: RecordView,
-    actions: Mapping[str, Action],
-    names: Collection[str],
-    main_attribute: str | None,
-) -> SlotWrite | Hold | None:
+def slot_write(view: View, slot: Slot, actions: Mapping[str, Action]) -> SlotWrite | Hold | None:
     """The write that the actions ask of this slot; a Hold where the record cannot be what they ask.
 
-    ``names``: the attributes that its record holds; ``main_attribute``: the one without which it
-    cannot exist (``None``: it is not mapped).
+    On Wix each attribute is the main value of a record of its own: without it none can exist.
     """
+    record_view, names = view.record_views[slot], view.carried.in_slot[slot]
+    main_attribute = slot.attribute or view.carried.main
     mine: dict[str, Write | Delete] = {
         name: action
         for name, action in actions.items()

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from sync_worker.core.errors import Held, LeaseLost, SyncError, Transient
+from sync_worker.core.errors import Held, LeaseLost, Permanent, SyncError, Transient
 from sync_worker.core.hold_reasons import STOPPED
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.plan import Action, Delete
@@ -173,7 +173,12 @@ class LinkRun:
                     case Look(write):
                         self.look(write)
                     case Send(write):
-                        self.writing.perform(write)
+                        try:
+                            self.writing.perform(write)
+                        except Permanent:
+                            # Perhaps for its words: the next step plans without them.
+                            if not self.view.written.takes_another_try():
+                                raise
                     case RemoveShadowed(remote_ids):
                         self._remove_shadowed(remote_ids)
                     case Finish(actions):

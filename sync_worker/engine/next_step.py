@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sync_worker.core.plan import Action
 from sync_worker.core.values import Operation
+from sync_worker.engine.holds.locks import may_be_locked
 from sync_worker.engine.link_plan import SlotWrite, plan_link
 from sync_worker.engine.moves.leaving import may_leave
 from sync_worker.engine.moves.strays import is_stray
@@ -100,6 +101,8 @@ def must_look_first(view: View, write: SlotWrite) -> bool:
     """Whether a write might cover, or double, what this run has not seen."""
     can = view.capabilities[write.slot.side]
     is_read = view.record_views[write.slot].source is Source.READ
+    if can.locks_records and may_be_locked(view, write.slot):
+        return True
     match write.operation:
         # may double a record, unless the remote refuses that or this run has searched
         case Operation.CREATE:

@@ -49,9 +49,9 @@ class RecordView:
     ``values``: by attribute, mapped ones only, and the words that both sides carry; empty while the
     record is absent or withdrawn. ``heard``: the newest delivery in hand that spoke of it.
     ``privacy``: gone on request. ``is_verified``, ``entity``, ``person``, ``written_at``,
-    ``media``: as in a record, where this run has seen it. ``identity``, ``standing``: as in
-    ``Known``. ``hidden``: what it holds while it is out of sight. ``is_missed``: a look did not
-    find it, and it may be hidden from us: as on file.
+    ``media``, ``locked``: as in a record, where this run has seen it. ``identity``,
+    ``standing``: as in ``Known``. ``hidden``: what it holds while it is out of sight.
+    ``is_missed``: a look did not find it, and it may be hidden from us: as on file.
     """
 
     values: Mapping[str, Value]
@@ -72,6 +72,7 @@ class RecordView:
     written_at: datetime | None = None
     is_missed: bool = False
     media: tuple[str, ...] = ()
+    locked: frozenset[str] = frozenset()
 
     @property
     def is_hidden(self) -> bool:
@@ -250,6 +251,7 @@ def seen(
         hidden=holds,
         written_at=record.written_at,
         media=record.media,
+        locked=record.locked,
     )
 
 

@@ -49,6 +49,7 @@ from sync_worker.engine.reading import Reading
 from sync_worker.engine.record_view import values_in
 from sync_worker.engine.view import View
 from sync_worker.engine.words.answers import is_left_to_remote, shown_after
+from sync_worker.engine.words.refused import note_refused_words
 from sync_worker.engine.words.replies import send_reply
 from sync_worker.engine.writes.hidden import look_for_hidden
 from sync_worker.engine.writes.limits import WriteLimits
@@ -126,7 +127,8 @@ class Writing:
         except Permanent as refusal:
             # not done, and it would only be refused again: a person has to know why
             self.abandon([line_for_refusal(intent, refusal.facts, newest_in_hand(self.view))])
-            refusal.reason = reason_of_refusal(self.view, intent, refusal)
+            said, refusal.reason = refusal.reason, reason_of_refusal(self.view, intent, refusal)
+            note_refused_words(self.view, write, said)
             raise
         except Transient:
             # not done, for sure

@@ -13,12 +13,15 @@ from jmespath.exceptions import JMESPathError
 
 from sync_worker.core.errors import Permanent
 from sync_worker.core.numbers import BadNumber, exact_number
+from sync_worker.core.values import Operation
 from sync_worker.core.values.plain_text import plain_text
 from sync_worker.manifest.schema.base import CompiledPath
-from sync_worker.manifest.schema.record import FieldPath, KeyPart, ScaleSection
+from sync_worker.manifest.schema.record import FieldPath, Fields, KeyPart, ScaleSection
 from sync_worker.manifest.source.stands import at_path, kind_of
 
 Context = Mapping[str, Any]
+NOTHING_LOCKED: frozenset[str] = frozenset()
+NO = ("false", "0", "no")
 # The functions of a path let errors of Python through: `floor` of an infinite number, for one.
 PATH_ERRORS = (JMESPathError, ArithmeticError, TypeError, ValueError, AttributeError)
 
@@ -78,6 +81,24 @@ def source_of(field: FieldPath | KeyPart, resource: Any, context: Context) -> An
     if field.context is not None:
         return search(field.context, context)
     return field.const if isinstance(field, FieldPath) else None
+
+
+def locked_in(fields: Fields, resource: Any, context: Context) -> frozenset[str]:
+    """What a record says itself that we may not do with it; without a word of that it may be
+    written.
+
+    Raises Permanent where a path cannot be followed.
+    """
+    locks = {Operation.UPDATE: fields.can_update, Operation.DELETE: fields.can_delete}
+    denied = set[str]()
+    for name, field in locks.items():
+        if field is not None and _denies(field, source_of(field, resource, context)):
+            denied.add(name)
+    return frozenset(denied)
+
+
+def _denies(field: FieldPath, value: Any) -> bool:
+    return str(field.values.get(str(value), value)).lower() in NO
 
 
 def stands_at(field: FieldPath | KeyPart, resource: Any) -> str:

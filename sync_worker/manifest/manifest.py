@@ -112,6 +112,7 @@ class Manifest(Strict):
                 name for name, answer in operations.on_unsupported.items() if answer == "ignore"
             ),
             skips_without_email=self.identity.when_missing == "skip",
+            locks_records=bool(self.fields.can_update or self.fields.can_delete),
             says_verified=self.fields.verified is not None,
             media=self.fields.media is not None,
             absence_counts=operations.poll is None or operations.poll.delete_when_missing,

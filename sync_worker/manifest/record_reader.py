@@ -16,10 +16,12 @@ from sync_worker.core.values import EntityRef, Person, Record, RecordState
 from sync_worker.core.values.pictures import pictures_in
 from sync_worker.core.words import MAX_EMAIL, MAX_ENTITY_ID, MAX_GROUP, MAX_NAME, shown
 from sync_worker.manifest.field_values import (
+    NOTHING_LOCKED,
     PATH_ERRORS,
     Context,
     converted,
     is_shown,
+    locked_in,
     malformed,
     misread,
     moment_of,
@@ -58,7 +60,10 @@ def read_record(manifest: Manifest, resource: Any, context: Context = NO_CONTEXT
     """
     if not isinstance(resource, Mapping):
         raise malformed(f"a record is due, and there is {kind_of(resource)}")
-    reader = _Reader(manifest, resource, context)
+    reader, fields, locked = _Reader(manifest, resource, context), manifest.fields, NOTHING_LOCKED
+    # Of most systems no record says so.
+    if fields.can_update is not None or fields.can_delete is not None:
+        locked = locked_in(fields, resource, context)
     says_verified = manifest.fields.verified is not None
     return Record(
         remote_id=remote_id_of(
@@ -75,6 +80,7 @@ def read_record(manifest: Manifest, resource: Any, context: Context = NO_CONTEXT
         words=reader.words() if manifest.text.sync else NO_WORDS,
         written_at=reader.written_at(),
         media=reader.media(),
+        locked=locked,
     )
 
 

@@ -77,6 +77,9 @@ def _writes(manifest: Manifest) -> Iterator[tuple[str, str]]:
                 f" {marks})"
             ),
         )
+    locks = [name for name in ("update", "delete") if getattr(manifest.fields, f"can_{name}")]
+    if locks:
+        yield "read-only records", f"a record says itself that we may not {' or '.join(locks)} it"
     if operations.delete is not None and operations.delete_means in ("trash", "hide"):
         yield (
             "delete",

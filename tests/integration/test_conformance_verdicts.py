@@ -182,6 +182,15 @@ def test_write_that_is_answered_and_not_done_fails(
     assert (suite.left, len(shop.reviews)) == ([], 12)
 
 
+def test_rule_that_locks_our_own_record_fails(
+    tmp_path: Path, server: RemoteServer, shop: SmallShop
+) -> None:
+    rule = {"path": "author.name != 'Conformance Test'"}
+    measured = Suite(tmp_path, server, shop, fields__can_update=rule).run(wait=2.0)
+    what = "we may update what we made"
+    assert (differing(measured), measured[what].key) == ({what: "no"}, "fields.can_update")
+
+
 def test_call_that_is_refused_is_a_line_and_what_is_left_is_named(
     tmp_path: Path, server: RemoteServer, shop: SmallShop
 ) -> None:

@@ -59,6 +59,7 @@ class MemoryRemote(MemorySystem):
     # How it refuses to change what visitors wrote: "conflict" (409) or "forbidden" (403).
     read_only: str = ""
     read_only_ids: set[str] = field(default_factory=set)  # these too, whoever wrote them
+    blocks: Callable[[str], bool] = lambda text: False  # a text that it does not take from us
 
     # -- ports.Remote
 
@@ -72,6 +73,8 @@ class MemoryRemote(MemorySystem):
             raise Unauthorized(facts=Facts(str(self.side), operation, 401))
         if remote_id in self.refused_ids:
             raise Unauthorized(facts=Facts(str(self.side), operation, 403))
+        if remote_id in self.records and operation in self.records[remote_id].locked:
+            raise Permanent(f"{remote_id} is locked", reason="refused")
 
     def reserve_request(self) -> None:
         fault = self.fault("reserve_request")
@@ -215,6 +218,9 @@ class MemoryRemote(MemorySystem):
             most = self.capabilities.words[name].max_length
             if most is not None and len(text) > most:
                 raise Permanent(f"{name} is too long", reason="refused")
+        for name, text in draft.words_to_write.items():
+            if self.blocks(text):
+                raise Permanent(f"{name} is blocked", reason="refused")
 
     def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
         self._refuse_if_unsupported(Operation.UPDATE)
@@ -291,6 +297,8 @@ class MemoryRemote(MemorySystem):
         assert text or rule.can_clear, "it has no way to take a reply away"
         if rule.max_length is not None and len(text) > rule.max_length:
             raise Permanent("the reply is too long", reason="refused")
+        if self.blocks(text):
+            raise Permanent("the reply is blocked", reason="refused")
         record = self._reply(record, text, by_us=True)
         self._fail_after_write(fault)
         return record

@@ -125,6 +125,13 @@ class MemorySystem:
     def moderator_sets(self, remote_id: str, state: RecordState) -> Record:
         return self._moderate(self._existing(remote_id), state, by_us=False)
 
+    def keeper_locks(self, remote_id: str, *operations: str) -> Record:
+        """The system lets nobody change it, or delete it, from now on; none: all may again."""
+        record = self._existing(remote_id)
+        locked = replace(record, locked=frozenset(operations), revision=self._next_revision(record))
+        self._note(False, "lock", record, locked)
+        return self._store(locked, "upsert", by_us=False)
+
     def visitor_votes(self, remote_id: str) -> Record:
         """Somebody found it helpful: nothing that is compared changes."""
         record = self._existing(remote_id)

@@ -62,6 +62,7 @@ def record_payload(record: Record) -> dict[str, Any]:
         "is_ours": record.is_ours,
         "words": dict(record.words),
         "media": list(record.media),
+        "locked": sorted(record.locked),
     }
 
 
@@ -78,4 +79,5 @@ def record_from(payload: Mapping[str, Any]) -> Record:
         is_ours=payload.get("is_ours"),
         words=payload.get("words", {}),
         media=tuple(payload.get("media", ())),
+        locked=frozenset(payload.get("locked", ())),
     )

@@ -28,6 +28,20 @@ REASONS = (
         ON_LOOK,
     ),
     HoldReason(
+        "words_refused",
+        "The other side does not take the text",
+        (
+            "The other side refused a write with this title, text or reply (blocked words, emoji, a"
+            " link). The stars have crossed without it; what stood there before still stands."
+        ),
+        (
+            "`held show` says what the remote said. Edit the text where it was written: it crosses"
+            " by itself then. Or change the filter there and release; or drop."
+        ),
+        Way.RELEASE,
+        ON_LOOK,
+    ),
+    HoldReason(
         "organic_review",
         "Wix lets nobody change a review that a visitor wrote",
         (
@@ -40,6 +54,22 @@ REASONS = (
             "`held show` says what Wix said. Nothing is sent again before the next look. Undo"
             " the edit outside, make it on Wix as well, or drop. If what we create is refused,"
             " too (`unauthorized`), the app lacks *Manage Reviews*."
+        ),
+        Way.CHOOSE_SIDE,
+        ON_LOOK,
+    ),
+    HoldReason(
+        "record_locked",
+        "The other side lets nobody change this record",
+        (
+            "The record says itself that it may not be changed, or not be deleted (bought from"
+            " another platform, older than allowed). Nothing was sent. What changes there goes on"
+            " crossing to Wix."
+        ),
+        (
+            "Undo the change on Wix, make it there by hand, or drop. It crosses by itself as soon"
+            " as the record may be changed. `on_unsupported: ignore` in the manifest no longer"
+            " holds such."
         ),
         Way.CHOOSE_SIDE,
         ON_LOOK,

@@ -58,6 +58,7 @@ class Capabilities:
     skips_without_email: bool = (
         False  # records of people without an address end instead of being held
     )
+    locks_records: bool = False  # a record may say itself that it is not to be changed, or deleted
     says_verified: bool = False  # records tell whether their person is known or may be anybody
     absence_counts: bool = (
         True  # what complete listings do not show, and no look by id finds, counts as deleted

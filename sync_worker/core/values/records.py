@@ -87,7 +87,8 @@ class Record:
     missing is not carried there (or was not shown), an empty text is an empty field.
     ``written_at``: when its person wrote it. ``is_ours``: whether we made it, as far as the remote
     tells. ``lost``: of the answer to an update, what that took from the record unasked.
-    ``media``: addresses of pictures, as the external side shows them.
+    ``media``: addresses of pictures, as the external side shows them. ``locked``: what it says
+    itself that we may not do with it: ``update``, ``delete``.
     """
 
     remote_id: str
@@ -105,6 +106,7 @@ class Record:
     is_ours: bool | None = None
     lost: frozenset[str] = frozenset()
     media: tuple[str, ...] = ()
+    locked: frozenset[str] = frozenset()
 
     @property
     def is_visible(self) -> bool:

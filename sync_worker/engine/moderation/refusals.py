@@ -10,8 +10,9 @@ from sync_worker.engine.view import View
 
 ORGANIC_REVIEW = "organic_review"
 CONFLICT_UNEXPLAINED = "conflict_unexplained"
+REFUSED = "refused"
 # Of one record, as far as the remote says: not of what was sent, nor of the account.
-OF_RECORD = ("refused", "unauthorized")
+OF_RECORD = (REFUSED, "unauthorized")
 UNAUTHENTICATED = 401
 
 

@@ -28,6 +28,7 @@ from sync_worker.engine.view import View
 from sync_worker.engine.words.replies import UNSUPPORTED, plan_reply, without_reply
 
 NORMALISED = "normalised_by_remote"
+WORDS_REFUSED = "words_refused"
 
 
 def sides_reworded(view: View) -> Set[Side]:
@@ -61,6 +62,11 @@ def plan_words(view: View, main: Action) -> dict[str, Action]:
             actions[name] = _plan_text(view, field)
         else:
             actions[name] = _go_along(view, field, main)
+    for side, name in view.written.refused_words:
+        action = actions.get(name)
+        # Refused in this run, perhaps for what it says: the stars go on without it.
+        if isinstance(action, Write) and action.side is side:
+            actions[name] = Hold(WORDS_REFUSED)
     return actions
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sync_worker.core.errors import Conflict, Permanent, Transient, UnknownOutcome
+from sync_worker.core.errors import Conflict, Held, Permanent, Transient, UnknownOutcome
 from sync_worker.core.plan import Delete
 from sync_worker.core.values import Intent, Operation, Record, Slot
+from sync_worker.engine.holds.locks import RECORD_LOCKED
 from sync_worker.engine.link_plan import SlotWrite
 from sync_worker.engine.writes.values import commit_of_removal, intent_beside
 from sync_worker.engine.writing import Writing
@@ -18,6 +19,8 @@ def remove_beside(writing: Writing, slot: Slot, record: Record, action: Delete) 
     Raises as ``Writing.perform``.
     """
     view = writing.view
+    if Operation.DELETE in record.locked:
+        raise Held(RECORD_LOCKED)
     names = view.carried.in_slot[slot]
     write = SlotWrite(slot, Operation.DELETE, dict.fromkeys(names, action), {})
     writing.limits.check(write)

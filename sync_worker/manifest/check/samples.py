@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from sync_worker.core.errors import Permanent
 from sync_worker.core.nearest import nearest
-from sync_worker.core.values import NewDelivery
+from sync_worker.core.values import NewDelivery, Operation
 from sync_worker.manifest.catalogue_reader import read_item
 from sync_worker.manifest.check.findings import Finding
 from sync_worker.manifest.manifest import Manifest
@@ -170,6 +170,8 @@ def _record_wrong(manifest: Manifest, example: RecordExample) -> str:
         "title": texts.title,
         "body": texts.body,
         "media": record.media,
+        "can_update": Operation.UPDATE not in record.locked,
+        "can_delete": Operation.DELETE not in record.locked,
         **details,
     }
     for name in sorted(example.expect.model_fields_set):

@@ -36,6 +36,17 @@ def check_writes(manifest: Manifest) -> Iterator[Finding]:
         if wrong:
             yield Finding(f"{place}.method", wrong, place=f"{place}.method")
     yield from _author(manifest)
+    yield from _locks(manifest)
+
+
+def _locks(manifest: Manifest) -> Iterator[Finding]:
+    """What a record says of a write that nobody makes."""
+    for name in ("update", "delete"):
+        is_said = getattr(manifest.fields, f"can_{name}") is not None
+        if is_said and getattr(manifest.operations, name) is None and manifest.plugin is None:
+            place = f"fields.can_{name}"
+            advice = f"says nothing that counts: there is no operations.{name}"
+            yield Finding(place, advice=advice, place=place)
 
 
 def _author(manifest: Manifest) -> Iterator[Finding]:

@@ -58,6 +58,8 @@ class RecordResult(Strict):
     updated_at: datetime | None = None
     language: str | None = None
     verified: bool | None = None
+    can_update: bool | None = None
+    can_delete: bool | None = None
     media: tuple[str, ...] | None = None
 
     @model_validator(mode="after")

@@ -95,6 +95,10 @@ class Fields(Strict):
     """Whether the system knows who gave it; what guests give does not change a rating that stands
     (policy ``guest_may_change``).
     """
+    can_update: FieldPath | None = None
+    """Whether this one record may be changed: ``false``, ``0`` or ``no`` says that it may not."""
+    can_delete: FieldPath | None = None
+    """Whether this one record may be deleted, in the same words."""
     media: FieldPath | None = None
     """The https addresses of a record's pictures, as a list of texts: ``images[].src``.
 

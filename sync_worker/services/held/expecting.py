@@ -54,10 +54,12 @@ TRIED_AGAIN = frozenset(
         "malformed_record",
         "misconfigured",
         "organic_review",
+        "record_locked",
         "redirected",
         "refused",
         "skipped",
         "unauthorized",
+        "words_refused",
         "unsupported",
     }
 )
