@@ -387,7 +387,7 @@ def test_condition_is_missed(ground: Ground, number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "story", {one[3] for one in CONDITIONS}, ids=lambda story: str(story.__name__)
+    "story", dict.fromkeys(one[3] for one in CONDITIONS), ids=lambda story: str(story.__name__)
 )
 def test_story_goes_well_with_all_conditions(ground: Ground, story: Story) -> None:
     story(ground)
