@@ -24,11 +24,11 @@ from sync_worker.core.ports.inbox import (
 from sync_worker.core.values import Delivery, InboxState, NewDelivery, Side, Site
 from sync_worker.ledger.accounts.moving import follow_account
 from sync_worker.ledger.erasure import ErasureWithoutSite, names_erased_without_site
-from sync_worker.ledger.pauses import backoff_seconds, tell_wait
-from sync_worker.ledger.rows import fitting, from_delivery, to_delivery
+from sync_worker.ledger.pauses import Pauses, backoff_seconds, put_off, tell_waits
+from sync_worker.ledger.rows import from_delivery, to_delivery
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.sql_text import Answer, batch
-from sync_worker.ledger.statements import clock, contacts, directory, erasure
+from sync_worker.ledger.statements import contacts, directory, erasure
 from sync_worker.ledger.statements import inbox as deliveries
 from sync_worker.ledger.statements.due import Rounds, ring_due
 from sync_worker.ledger.statements.held_words import forget_content, hold_rows, keep_newest
@@ -37,8 +37,6 @@ from sync_worker.ledger.statements.tombstones import to_located
 from sync_worker.ledger.tables import inbox
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
-EXHAUSTED = Closing(InboxState.HELD, "attempts_exhausted")
-GIVE_UP_SECONDS = 48 * 3600.0
 MAX_UNKNOWN_SITE = 10_000  # for each source; anybody may install the app
 IDS_AT_ONCE = 500  # in one statement; SQLite allows 999 parameters at the least
 
@@ -208,28 +206,11 @@ class SqlInbox:
     ) -> None:
         if not inbox_ids:
             return
-        age = clock.age_of(inbox.c.received_at).label("age")
-        is_open = inbox.c.id.in_(inbox_ids) & inbox.c.state.in_(OPEN)
+        pauses = Pauses.after(delay_seconds, is_failure=is_failure)
         with self._transactions.write() as connection:
-            found = select(inbox.c.id, inbox.c.attempts, age).where(is_open).order_by(inbox.c.id)
-            # Locked: another worker may be about to end one of them.
-            for row in connection.execute(found.with_for_update()).all():
-                # It has failed for two days: from here on it waits for a person.
-                if is_failure and row.age > GIVE_UP_SECONDS:
-                    deliveries.close_rows(connection, [row.id], EXHAUSTED)
-                    continue
-                # Waiting, for a budget say, is no failed attempt.
-                attempts = row.attempts + is_failure
-                delay = backoff_seconds(attempts) if delay_seconds is None else delay_seconds
-                later = {
-                    "state": deliveries.state_of_waiting(inbox.c.state),
-                    "attempts": attempts,
-                    "unended": 0,
-                    "reason": fitting(reason, inbox.c.reason),
-                    "next_attempt_at": ledger_now() + delay,
-                }
-                connection.execute(update(inbox).where(inbox.c.id == row.id).values(later))
-                tell_wait(row.id, reason, attempts, delay, is_failure=is_failure)
+            waiting = put_off(connection, inbox_ids, reason, pauses, is_failure=is_failure)
+        if is_failure:
+            tell_waits(reason, waiting, pauses)
 
     def wait_for_slot(self, inbox_id: int, seconds: float) -> None:
         with self._transactions.single() as connection:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from sync_worker.core.errors import LeaseLost
 from sync_worker.core.ports.links import Commit
@@ -53,6 +53,30 @@ def test_one_lease_for_many_workers_at_once(ledgers: list[ObservedLedger]) -> No
     winners = [run for run in runs if run is not None]
     assert len(winners) == 1
     assert len(winners[0].deliveries) == 8
+
+
+def test_hundred_of_one_rating_are_put_off_at_the_price_of_one(
+    ledgers: list[ObservedLedger],
+) -> None:
+    """Each further delivery of a rating puts off all that wait for it."""
+    ledger = ledgers[0]
+    ground = Ground(ledger, None).set_up()
+    asked: list[str] = []
+    event.listen(ledger.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+
+    def cost_of(inbox_ids: list[int]) -> int:
+        asked.clear()
+        ledger.inbox.defer(inbox_ids, None, "the remote is down", is_failure=True)
+        return len(asked)
+
+    one = cost_of([ground.stored(1)])
+    hundred = [ground.stored(number) for number in range(2, 102)]
+    assert cost_of(hundred) == one
+    with ledger.engine.connect() as connection:
+        waiting = connection.execute(
+            text("SELECT count(*), min(attempts) FROM inbox WHERE reason = 'the remote is down'")
+        ).one()
+    assert tuple(waiting) == (101, 1)
 
 
 def test_site_that_returns_is_active_at_once_for_every_process(
