@@ -126,6 +126,10 @@ GUARDED = {
     "text of an accepted create",
     "hints for children",  # tests/simulation/test_product_events.py
     "refusing what is not offered",  # tests/simulation/test_platforms.py
+    # tests/simulation/test_locked_records.py
+    "locks of records",
+    "look at what may be locked",
+    "stars without refused words",  # tests/simulation/test_words_refused.py
     "look at what is held",  # tests/simulation/test_held_again.py
     "rated before unrated",  # tests/simulation/test_product_events.py
     # tests/simulation/test_refusals.py
