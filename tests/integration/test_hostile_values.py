@@ -31,6 +31,7 @@ from tests.integration.counted_bench import Bench, opened
 from tests.integration.hostile_records import (
     EXTERNAL_PLACES,
     WIX_PLACES,
+    clear_away,
     door_of,
     external_record,
     has_crossed,
@@ -65,6 +66,7 @@ def external_door(bench: Bench, folder: Path) -> None:
             if place in ("name", "email", "text", "score", "subject") and len(content) < 262_144:
                 assert status == 200, (place, name, "what is signed is stored")
             work_off(bench, f"{place}: {name}")
+        clear_away(bench)
 
 
 def wix_door(bench: Bench, folder: Path) -> None:
@@ -94,6 +96,7 @@ def wix_door(bench: Bench, folder: Path) -> None:
             if is_text and len(body) < 262_144:
                 assert status == 200, (place, name, "what is signed is stored")
             work_off(bench, f"{place}: {name}")
+        clear_away(bench)
 
 
 def answers(bench: Bench, folder: Path) -> None:
@@ -111,6 +114,7 @@ def answers(bench: Bench, folder: Path) -> None:
             bench.bell.ring([bench.wiring.ledger.inbox.store(hint).inbox_id])
             work_off(bench, f"{place}: {name}")
             del bench.box.reviews.ratings[f"r{number}"]
+        clear_away(bench)
 
 
 def listings(bench: Bench, folder: Path) -> None:
