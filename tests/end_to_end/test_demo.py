@@ -110,13 +110,13 @@ def test_bad_replay_file_is_refused_with_file_and_line(
 @pytest.mark.full
 @pytest.mark.alone
 @pytest.mark.timeout(300)
-def test_2000_ratings_from_both_sides_end_equal_and_starve_no_webhook(
+def test_1000_ratings_from_both_sides_end_equal_and_starve_no_webhook(
     make_stage: StageMaker,
 ) -> None:
-    """2000 ratings from both sides end equal and a busy worker starves no webhook."""
-    ratings = generated_ratings(2000, seed=5)
+    """1000 ratings from both sides end equal and a busy worker starves no webhook."""
+    ratings = generated_ratings(1000, seed=5)
     stage = make_stage(dict(products_of(ratings)))
-    replay = Replay(stage, ratings, seed=5, changes=80)
+    replay = Replay(stage, ratings, seed=5, changes=40)
     replay.play()
     assert [check.what for check in replay.verdict() if not check.is_good] == []
     statuses = {
