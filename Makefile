@@ -41,13 +41,14 @@ test-all: $(VENV)/.for-tests
 	$(BIN)/pytest -n 2 --dist loadfile -m "full and alone and not long" $(OF_PROCESSES) && exit $$failed
 
 # The tests of one server, against the one that is installed here (test-all's own servers come from wheels).
+ON_SERVERS = tests/integration tests/end_to_end tests/chaos
 OF_ONE_SERVER = (not full or own_redis or own_postgresql) and not long and not alone
 test-redis: $(VENV)/.for-tests
-	$(BIN)/pytest -n auto --dist worksteal --server redis -m "$(OF_ONE_SERVER)"; failed=$$?; \
+	$(BIN)/pytest -n auto --dist worksteal --server redis -m "$(OF_ONE_SERVER)" $(ON_SERVERS); failed=$$?; \
 	$(BIN)/pytest --server redis -m "own_redis and alone and not long" $(OF_PROCESSES) && exit $$failed
 
 test-postgresql: $(VENV)/.for-tests
-	$(BIN)/pytest -n auto --dist worksteal --server postgresql -m "$(OF_ONE_SERVER)"
+	$(BIN)/pytest -n auto --dist worksteal --server postgresql -m "$(OF_ONE_SERVER)" $(ON_SERVERS)
 
 # The quick tests alone; `make test-unit PYTHON=python3.13 VENV=.venv-3.13` on another Python.
 test-unit: $(VENV)/.for-unit
