@@ -183,7 +183,7 @@ class Deliveries:
         tombstone = self.reading.tombstone_of(side, remote_id)
         # It moved before this delivery had its turn: whoever has it on file now looks at it.
         is_new = (side, remote_id) in self.view.run.unburied and not delivery.was_tried
-        if not is_new and self.placing.moves.is_elsewhere(side, remote_id):
+        if not is_new and self.placing.moves.has_moved_on(delivery):
             self.view.close(delivery, MOVED_ON)
             return
         told = self.reading.record_told(delivery)

@@ -175,6 +175,9 @@ FOUND = [
     ("records move, storm", 80217),
     ("replies move with their records", 94083),
     ("words, no preconditions outside", 93004),
+    ("two sites, records move", 96018),
+    ("records move, two attributes", 96026),
+    ("records move", 96030),
 ]
 
 

@@ -7,7 +7,7 @@ happens, so that a crash neither loses nor doubles it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sync_worker.core.email_identity import normalise_email
@@ -48,6 +48,7 @@ from sync_worker.engine.view import View
 # The person or thing that it names now has a rating already.
 MOVED_ONTO_RATING = "moved_onto_rating"
 LOOK_AGAIN_SECONDS = 10.0
+MAX_WAITS = 4  # tries before what another rating has on file is left to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +105,31 @@ class Moves:
             if known is not None and self.is_elsewhere(slot.side, known.remote_id)
         }
 
-    def leave_elsewhere(self) -> None:
-        """Have the links look at their records that this rating met; the first time, wait for it.
+    def has_moved_on(self, delivery: Delivery) -> bool:
+        """Whether another link has the record that a delivery tells of. Raises Transient.
 
-        One may have moved here, and nobody has looked yet. Raises Transient, LeaseLost.
+        What an earlier try has made of it stays until that link has looked: it may let it go.
+        """
+        if not self.is_elsewhere(delivery.new.side, delivery.new.remote_id):
+            return False
+        if delivery.attempts and not delivery.was_held:
+            self.leave_elsewhere([delivery])
+        return True
+
+    def leave_elsewhere(self, waiting: Sequence[Delivery] | None = None) -> None:
+        """Have the links look at their records that this rating met; at first, wait for that.
+
+        One may have moved here, and nobody has looked yet. ``waiting``: what would wait; all in
+        hand if not given. Raises Transient, LeaseLost.
         """
         if not self.view.departures.waiting:
             return
         self.let_go()
-        deliveries = self.view.run.deliveries
-        if any(not one.was_tried and not one.stands_by for one in deliveries):
+        may_wait = (
+            one.attempts < MAX_WAITS and not one.was_held and not one.stands_by
+            for one in waiting or self.view.run.deliveries
+        )
+        if any(may_wait):
             raise Transient(
                 "another rating has this record on file", retry_after=LOOK_AGAIN_SECONDS
             )
