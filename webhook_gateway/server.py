@@ -13,6 +13,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -153,7 +154,8 @@ class Server:
     def stop(self) -> None:
         """Take no new connections, answer what has begun, and let ``run`` end."""
         self._is_stopping = True
-        self._listeners[0].pull_trigger()
+        with suppress(OSError):  # the loop has seen it, and has ended already
+            self._listeners[0].pull_trigger()
 
     def _turn(self) -> None:
         poll = wasyncore.poll2 if hasattr(select, "poll") else wasyncore.poll

@@ -100,6 +100,12 @@ def test_stop_answers_what_has_begun_and_hangs_up_on_the_idle(served: Served) ->
             served.connect()
 
 
+def test_stop_of_a_server_that_has_ended_is_no_error(served: Served) -> None:
+    served.server.stop()
+    served.thread.join(5)
+    served.server.stop()
+
+
 @pytest.mark.parametrize("served", [0.5], indirect=True)
 def test_request_that_does_not_arrive_in_time_is_cut_off(served: Served) -> None:
     """However often a byte of it comes."""
