@@ -139,11 +139,18 @@ def rated(ground: Ground) -> Ground:
                 "entity_id": 1,
                 "contact_id": f"contact-of-{name}",
                 "external_id": f"outside-{name}-0001",
+                "external_state": "published",
             },
         )
         ground.write(
             link_value,
-            {"site_id": 1, "link_id": number, "attribute": "overall", "wix_id": f"{name}-076716da"},
+            {
+                "site_id": 1,
+                "link_id": number,
+                "attribute": "overall",
+                "wix_id": f"{name}-076716da",
+                "wix_state": "published",
+            },
         )
         ground.write(
             history,
