@@ -11,6 +11,7 @@ from benchmarks.queue import check_that_all_crossed, store
 from benchmarks.report import Table
 from benchmarks.workers import workers_at
 from sync_sandbox.server import Sandbox, SandboxOptions
+from sync_worker.core.ports.doorbell import DELIVERY_TASK
 
 if TYPE_CHECKING:
     from benchmarks.peers import Size
@@ -53,7 +54,7 @@ def split_on(database: str, size: Size) -> Split:
         settings = {**box.settings(), **raised_budgets(at.folder), "SPLIT_FILE": str(file)}
         ids = store(at, "own-service", count)
         with workers_at(at, "benchmarks.split_app", slots, 1, **settings) as queue:
-            queue.drain("sync_worker.tasks.sync_delivery", ids)
+            queue.drain(DELIVERY_TASK, ids)
             check_that_all_crossed(at, ids)
         found = json.loads(file.read_text(encoding="utf-8"))
     worked = {part: seconds / count * 1000 for part, seconds in found["worked"].items()}

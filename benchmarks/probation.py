@@ -21,6 +21,7 @@ from benchmarks.ground import Ground, ground, raised_budgets
 from benchmarks.probation_app import Workaround
 from benchmarks.queue import PREFIX, Queue, check_that_all_crossed, store
 from sync_sandbox.server import Sandbox, SandboxOptions
+from sync_worker.core.ports.doorbell import DELIVERY_TASK
 from sync_worker.runtime.local.commands import QUIET
 from sync_worker.runtime.local.processes import Processes
 
@@ -103,7 +104,7 @@ class Variant:
     def drain_one(self) -> dict[str, float]:
         """Processor milliseconds for each rating of the next round, and for a task of nothing."""
         ids = self.rounds.pop()
-        ratings = self.queue.drain("sync_worker.tasks.sync_delivery", ids)
+        ratings = self.queue.drain(DELIVERY_TASK, ids)
         check_that_all_crossed(self.queue.at, ids)
         nothing = self.queue.drain("benchmarks.nothing", list(range(self.tasks)))
         return {RATING: ratings.cpu_ms, NOTHING: nothing.cpu_ms}

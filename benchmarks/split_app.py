@@ -18,6 +18,7 @@ from typing import Any
 
 from celery.signals import worker_ready, worker_shutting_down
 
+from sync_worker.core.ports.doorbell import DELIVERY_TASK
 from sync_worker.intake.intake import Intake
 from sync_worker.ledger.directory import SqlDirectory
 from sync_worker.ledger.inbox import SqlInbox
@@ -31,10 +32,9 @@ from sync_worker.tasks import app
 
 __all__ = ["app"]
 
-TASK = "sync_worker.tasks.sync_delivery"
 # What is wrapped, by the part that it counts for.
 PARTS: dict[str, tuple[tuple[Any, tuple[str, ...]], ...]] = {
-    "task: log, metrics, what is shown": ((app.tasks[TASK], ("run",)),),
+    "task: log, metrics, what is shown": ((app.tasks[DELIVERY_TASK], ("run",)),),
     "engine and intake: run, plan, glue": ((Intake, ("process",)),),
     "open and close the delivery": (
         (SqlInbox, ("open_delivery", "close", "defer")),

@@ -20,6 +20,7 @@ from benchmarks.ground import Ground, ground, raised_budgets
 from benchmarks.machine import memory_of
 from benchmarks.queue import Queue, check_that_all_crossed, store
 from sync_sandbox.server import Sandbox, SandboxOptions
+from sync_worker.core.ports.doorbell import DELIVERY_TASK
 from sync_worker.runtime.local.commands import QUIET
 from sync_worker.runtime.local.processes import Processes
 
@@ -135,7 +136,7 @@ def _over_http(at: Ground, database: str, slots: int, processes: int, size: Size
                 box.reviews.faults.latency_ms = latency
                 some, ids = ids[:count], ids[count:]
                 call_ms, bound = _call_ms(box), _bound(slots, latency)
-                rate = _rate(queue, "sync_worker.tasks.sync_delivery", some, latency, bound)
+                rate = _rate(queue, DELIVERY_TASK, some, latency, bound)
                 rates.append(replace(rate, call_ms=call_ms))
             if len(box.reviews.ratings) != sum(counts):
                 raise RuntimeError(f"{len(box.reviews.ratings)} of {sum(counts)} ratings crossed")

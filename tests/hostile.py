@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from sync_worker.core import exact_json
+
 LONG = 100_000
 
 NUMBERS: Mapping[str, str] = {
@@ -121,3 +123,8 @@ DEPTH: Mapping[str, str] = {
     "many items": json.dumps(list(range(40_000))),
 }
 """Where anything may stand that nobody reads."""
+
+
+def in_a_cell(value: str) -> str:
+    """What a JSON value says, as a cell of CSV, a field of a form or an argument."""
+    return str(exact_json.loads(value) if value.startswith('"') else value)

@@ -9,13 +9,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from sync_console.web.numbers import MAX_NUMBER
 from sync_worker.core.values import Side, SiteState
 from sync_worker.services.ratings.search import Standing
 from sync_worker.services.sites.mapping import WAYS, By
 from sync_worker.services.sites.sites import SiteTrouble
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
-MAX_NUMBER = 2**63 - 1
 MAX_ID = 999_999_999_999
 MAX_AT_ONCE = 1000
 YEARS = (1970, 9000)

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from sync_console.api.asked import MAX_NUMBER, After, Because, Name, Nothing, OfSite
+from sync_console.api.asked import After, Because, Name, Nothing, OfSite
+from sync_console.web.numbers import MAX_NUMBER
 from sync_worker.services.accounts.forms import MAX_VALUE
 from sync_worker.services.comparing import MAX_DELETES
 from sync_worker.services.onboarding.steps import Step

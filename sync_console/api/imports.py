@@ -9,10 +9,11 @@ from flask import g
 from pydantic import Field
 
 from sync_console.api import answers
-from sync_console.api.asked import MAX_NUMBER, After, AfterNumber, Because, Nothing, Word
+from sync_console.api.asked import After, AfterNumber, Because, Nothing, Word
 from sync_console.api.endpoints import Named, behind, get, post, upload
 from sync_console.api.sites import SITE
 from sync_console.api.theirs import known_site
+from sync_console.web.numbers import MAX_NUMBER
 from sync_console.web.parts import parts
 from sync_console.web.programs import NotAsked
 from sync_worker.core.values import Side

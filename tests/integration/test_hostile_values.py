@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from sync_worker.core import exact_json
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import Change, NewDelivery, Side
 from sync_worker.files.mapping_files import read_contacts, read_entities, read_fields
@@ -26,7 +25,7 @@ from sync_worker.files.rows import BadFile
 from sync_worker.reconcile.pace import Pace
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.commands import run_command
-from tests.hostile import DEPTH, IDS, NUMBERS, WORDS
+from tests.hostile import DEPTH, IDS, NUMBERS, WORDS, in_a_cell
 from tests.integration.counted_bench import Bench, opened
 from tests.integration.hostile_records import (
     EXTERNAL_PLACES,
@@ -229,12 +228,6 @@ def arguments(bench: Bench, folder: Path) -> None:
             done = command(bench, folder, *words, word)
             assert done.returncode in (0, 1, 2), (words, name, done.stderr)
             assert len(done.stderr) < 25_000, (words, name)
-
-
-def in_a_cell(value: str) -> str:
-    """What the JSON value says, as a cell of CSV or an argument; a lone surrogate cannot be one."""
-    found = exact_json.loads(value) if value.startswith('"') else value
-    return str(found)
 
 
 def command(bench: Bench, folder: Path, *words: str) -> Any:

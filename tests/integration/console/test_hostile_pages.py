@@ -10,10 +10,9 @@ import pytest
 
 from sync_console.web.limits import Limits
 from sync_console.web.numbers import MAX_NUMBER, number_in
-from sync_worker.core import exact_json
 from sync_worker.services.access.secrets import new_secret
 from sync_worker.services.access.who import Role
-from tests.hostile import IDS, NUMBERS
+from tests.hostile import IDS, NUMBERS, in_a_cell
 from tests.integration.console.ground import Browser, Ground
 from tests.integration.console.programs import API
 from tests.integration.console.two_sites import two_sites
@@ -39,8 +38,7 @@ MAX_LENGTH = 5_000  # of one value, as no door lets longer ones through in an ad
 
 
 def sent(value: str) -> bytes:
-    found = exact_json.loads(value) if value.startswith('"') else value
-    return str(found)[:MAX_LENGTH].encode("utf-8", "surrogatepass")
+    return in_a_cell(value)[:MAX_LENGTH].encode("utf-8", "surrogatepass")
 
 
 def pages(ground: Ground, method: str) -> Iterator[str]:

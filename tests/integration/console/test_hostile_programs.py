@@ -13,12 +13,11 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from sync_console.web.limits import Limits
-from sync_worker.core import exact_json
 from sync_worker.core.scale import FieldMap
 from sync_worker.ledger.accounts.sealing import new_key, public_of
 from sync_worker.manifest.default_field import STARS, WIX_SCALE
 from sync_worker.services.access.who import Role
-from tests.hostile import IDS, NUMBERS
+from tests.hostile import IDS, NUMBERS, in_a_cell
 from tests.integration.console.ground import Browser, Ground, ground_over
 from tests.integration.console.programs import API, Program, program
 from tests.integration.console.signed_instance import signature_of, unpadded
@@ -104,10 +103,6 @@ def test_every_row_of_a_sent_file_is_kept_or_refused_in_words(ground: Ground) ->
         assert asker.get(f"/sites/1/imports/1{path}").status_code == 200
     for path in ("", "/rejected"):
         assert browser.get(f"/sites/1/imports/1{path}").status_code == 200
-
-
-def in_a_cell(value: str) -> str:
-    return str(exact_json.loads(value) if value.startswith('"') else value)
 
 
 @pytest.mark.parametrize("name", ["instanceId", "uid", "signDate", "more"])
