@@ -122,48 +122,20 @@ def rated(ground: Ground) -> Ground:
         },
     )
     for number, name in enumerate(("ada", "eve"), start=1):
-        ground.write(
-            contact_map,
-            {
-                "site_id": 1,
-                "wix_contact_id": f"contact-of-{name}",
-                "email": f"{name}@example.com",
-                "external_author_id": f"author-{name}",
-            },
-        )
-        ground.write(
-            link,
-            {
-                "id": number,
-                "site_id": 1,
-                "entity_id": 1,
-                "contact_id": f"contact-of-{name}",
-                "external_id": f"outside-{name}-0001",
-                "external_state": "published",
-            },
-        )
-        ground.write(
-            link_value,
-            {
-                "site_id": 1,
-                "link_id": number,
-                "attribute": "overall",
-                "wix_id": f"{name}-076716da",
-                "wix_state": "published",
-            },
-        )
-        ground.write(
-            history,
-            {
-                "site_id": 1,
-                "link_id": number,
-                "at": 1.0,
-                "what": "create",
-                "side": str(Side.WIX),
-                "remote_id": f"{name}-076716da",
-            },
-        )
+        write_rating(ground, number, name)
     return ground
+
+
+def write_rating(ground: Ground, number: int, name: str) -> None:
+    contact = {"wix_contact_id": f"contact-of-{name}", "email": f"{name}@example.com"}
+    ground.write(contact_map, {"site_id": 1, **contact, "external_author_id": f"author-{name}"})
+    outside = {"external_id": f"outside-{name}-0001", "external_state": "published"}
+    rating = {"id": number, "site_id": 1, "entity_id": 1, "contact_id": f"contact-of-{name}"}
+    ground.write(link, rating | outside)
+    on_wix = {"attribute": "overall", "wix_id": f"{name}-076716da", "wix_state": "published"}
+    ground.write(link_value, {"site_id": 1, "link_id": number, **on_wix})
+    made = {"at": 1.0, "what": "create", "side": str(Side.WIX), "remote_id": f"{name}-076716da"}
+    ground.write(history, {"site_id": 1, "link_id": number, **made})
 
 
 @pytest.mark.parametrize(
