@@ -29,7 +29,7 @@ class Side(StrEnum):
 
 
 class KeptWord(StrEnum):
-    """A word that nothing but rows of the ledger bring in.
+    """A word that rows of the ledger keep, so that a newer version may have written it.
 
     Raises OfNewerVersion for one that we do not know: a fleet is being upgraded, and we are old.
     """
