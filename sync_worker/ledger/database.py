@@ -213,7 +213,7 @@ def _open_sqlite(url: URL, busy_seconds: float, steady: SteadyClock) -> Engine:
     # A database in memory belongs to one connection: all threads share it.
     pool: dict[str, Any] = {"poolclass": StaticPool} if _is_in_memory(url) else {}
     # With a write-ahead log only `BEGIN IMMEDIATE` waits for anybody, and it waits here
-    # (`_begin_to_write`).
+    # (`_begin_when_free`).
     engine = create_engine(
         url, connect_args={"check_same_thread": False, "timeout": ASK_SECONDS}, **pool
     )
@@ -240,12 +240,9 @@ def _open_sqlite(url: URL, busy_seconds: float, steady: SteadyClock) -> Engine:
             # The lock is taken before the first read: a reader that begins to write later may be
             # refused at once, however long it would wait.
             try:
-                _begin_to_write(driver, busy_seconds)
-            except OperationalError as error:
-                # SQLAlchemy does not see what is raised here.
-                if error.orig is not None and is_wrong_server(error.orig):
-                    connection.invalidate(error)
-                raise
+                driver.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                _begin_when_free(connection, error, busy_seconds)
 
     # A database in memory is gone with its connection.
     if not pool:
@@ -257,21 +254,28 @@ def _is_in_memory(url: URL) -> bool:
     return url.database in (None, "", ":memory:")
 
 
-def _begin_to_write(driver: Any, busy_seconds: float) -> None:
-    """Ask for the lock every millisecond.
+def _begin_when_free(
+    connection: Connection, error: sqlite3.OperationalError, busy_seconds: float
+) -> None:
+    """Ask for the lock every millisecond, after the first refusal.
 
-    SQLite's own pauses grow up to 100 ms, so that it would lose to a busy worker each time.
+    SQLite's own pauses grow up to 100 ms, so that it would lose to a busy worker each time. Raises
+    OperationalError; a file that may no longer be written is not used again.
     """
+    driver: Any = connection.connection.driver_connection
     until = time.monotonic() + busy_seconds
-    while True:
+    while _is_busy(error) and time.monotonic() <= until:
+        time.sleep(ASK_SECONDS)
         try:
             driver.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            if time.monotonic() > until or not _is_busy(error):
-                raise OperationalError("BEGIN IMMEDIATE", None, error) from error
-            time.sleep(ASK_SECONDS)
+        except sqlite3.OperationalError as refusal:
+            error = refusal
         else:
             return
+    # SQLAlchemy does not see what is raised here.
+    if is_wrong_server(error):
+        connection.invalidate(error)
+    raise OperationalError("BEGIN IMMEDIATE", None, error) from error
 
 
 def _go_to_wal(connection: Any, busy_seconds: float) -> None:

@@ -47,7 +47,7 @@ def write_context(
         },
         "contact": {
             "email": draft.person.email,
-            "name": _kept(manifest.fields.author, draft) or draft.person.name,
+            "name": _at(manifest.fields.author, draft.last) or draft.person.name,
             "wix_id": draft.person.contact_id,
         },
     }
@@ -84,9 +84,9 @@ def words_in_context(manifest: Manifest, draft: Draft) -> dict[str, str | None]:
     """The part of ``rating`` that holds words: ours where this write brings them."""
     fields, text = manifest.fields, manifest.text
     found = {
-        TITLE: _kept(fields.title, draft),
-        BODY: _kept(fields.body, draft),
-        REPLY: _kept(fields.reply, draft),
+        TITLE: _at(fields.title, draft.last),
+        BODY: _at(fields.body, draft.last),
+        REPLY: _at(fields.reply, draft.last),
     }
     for name, word in draft.words_to_write.items():
         # What is empty and stays empty keeps its form: a system may show nothing, or "".
@@ -164,12 +164,8 @@ def _text_at(path: CompiledPath, item: Any) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _kept(field: FieldPath | None, draft: Draft) -> Any:
-    """The value as the system holds it, markup and all."""
-    return _at(field, draft.last)
-
-
 def _at(field: FieldPath | None, record: Mapping[str, Any]) -> Any:
+    """The value as the system holds it, markup and all."""
     if field is None or field.path is None or not record:
         return None
     return search(field.path, record)

@@ -7,6 +7,7 @@ and their meaning: docs/connectors.md; their shapes: the modules in ``schema/``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -120,7 +121,7 @@ class Manifest(Strict):
             words=text_rules(self.text, self.fields, operations),
         )
 
-    @property
+    @cached_property
     def correlates_text(self) -> bool:
         """Whether accepted creates are known by having no person's words."""
         waits = self.operations.create_async

@@ -127,7 +127,7 @@ def commit_of_write(
     is_unseen = intent.slot in view.written.unseen or intent.operation in MODERATES
     # The sides have not agreed on it yet, it has more to say, or it shows somebody's edit, perhaps.
     is_news_left = (
-        intent.is_imported
+        is_imported
         or (is_of_many and has_more_to_say(view, intent))
         or (is_unseen and intent.slot in view.memory)
     )
