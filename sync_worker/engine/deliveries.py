@@ -41,7 +41,7 @@ from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.record_view import Source
 from sync_worker.engine.view import View, is_shadowed
-from sync_worker.engine.words.replies import tells_other_reply
+from sync_worker.engine.words.replies import lines_for_covered_reply, tells_other_reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +155,8 @@ class Deliveries:
         match classify_known(
             delivery, told, record_view, is_news=is_news, covers_state=covers_state
         ):
-            # A reply need not count as a change; and its policy is off, as nearly always.
-            case NewsOfKnown.STALE if REPLY in self.view.carried.words and tells_other_reply(
-                self.view, slot, told
-            ):
+            # A reply need not count as a change.
+            case NewsOfKnown.STALE if tells_other_reply(self.view, slot, told):
                 self._follow(delivery, slot)
             case NewsOfKnown.STALE:
                 self.view.close(delivery, STALE)
@@ -170,6 +168,8 @@ class Deliveries:
                 # Shown already. But policy ``latest`` asks which side was heard of last.
                 self.view.hear_again(slot, delivery)
                 self.view.close(delivery, SUPERSEDED)
+        if REPLY in self.view.carried.words:
+            self.view.note(lines_for_covered_reply(self.view, slot, delivery, told))
 
     def _apply_unknown(self, delivery: Delivery) -> None:
         """Of a record with an id that is not on file."""

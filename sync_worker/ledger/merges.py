@@ -26,7 +26,8 @@ from sync_worker.ledger.statements.contacts import (
     contact_of_any_form,
     merge_path,
 )
-from sync_worker.ledger.statements.links import add_history, links_of_contact, read_link
+from sync_worker.ledger.statements.history import add_history
+from sync_worker.ledger.statements.links import links_of_contact, read_link
 from sync_worker.ledger.statements.merges import (
     hint_link,
     hold_link,

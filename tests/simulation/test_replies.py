@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sync_worker.core.values import Policy, Side
+from sync_worker.core.values.links import COVERED_UNSEEN
 from sync_worker.core.values.texts import REPLY, TextRule
 from tests.simulation.ablations import without
 from tests.simulation.oracles import broken_invariants
@@ -286,6 +287,48 @@ def test_reply_covered_by_one_of_unknown_outcome_is_in_the_history(
     assert broken_invariants(world) == []
 
 
+@pytest.mark.parametrize("fault", ["response_lost", None])
+def test_reply_that_raises_no_revision_is_not_covered_without_a_line(
+    make_ledger: LedgerMaker, fault: str | None
+) -> None:
+    """The owner answers just before we do, and only a late delivery tells it."""
+    world = a_quiet_world(make_ledger)
+
+    def answers_first(place: str) -> None:
+        if place == "before wix.reply":
+            world.on_step = lambda place: None
+            answer(world, W, "theirs")
+
+    faults = [fault]
+    world.on_step = answers_first
+    world.wix.fault = lambda operation: faults.pop() if faults and operation == "reply" else None
+    answer(world, E, "ours")
+    world.settle()
+    assert replies(world) == ("ours", "ours")
+    (line,) = lost(world, REPLY)
+    assert (line.what, line.loser, line.loser_side) == ("gap", "theirs", W)
+    assert (line.reason, line.remote_id) == (COVERED_UNSEEN, *world.wix.records)
+    assert broken_invariants(world) == []
+
+
+def test_late_news_of_replies_that_are_told_adds_no_line(make_ledger: LedgerMaker) -> None:
+    """One that crossed, one that the owner changed before it did, and an echo of ours."""
+    world = a_quiet_world(make_ledger)
+    answers(world, W, "First")
+    answer(world, E, "Second")
+    answer(world, E, "Third")
+    world.drain()
+    answers(world, W, "Fourth")
+    answer(world, W, "Fifth")
+    answer(world, W, "Sixth")
+    world.drain()
+    before = world.ledger.history_entries()
+    world.replay([*world.post.sent])
+    world.settle()
+    assert replies(world) == ("Sixth", "Sixth")
+    assert world.ledger.history_entries() == before
+
+
 # Mechanism: the story that misses it.
 OF_REPLIES: dict[str, Callable[[], None]] = {
     "reply by a call of its own": lambda: test_reply_crosses_once_by_a_call_of_its_own(
@@ -293,6 +336,9 @@ OF_REPLIES: dict[str, Callable[[], None]] = {
     ),
     "reply at the revision on file": lambda: test_reply_that_raises_no_revision_is_heard(
         memory_ledger
+    ),
+    "reply that ours covered": lambda: (
+        test_reply_that_raises_no_revision_is_not_covered_without_a_line(memory_ledger, None)
     ),
     "reply listed at the revision on file": lambda: (
         test_sweep_finds_a_reply_that_raises_no_revision(memory_ledger)

@@ -259,6 +259,11 @@ class MemoryLinks:
         its = (line for of, _, line in lines if (of, line.attribute) == (link_id, attribute))
         return next(its, None)
 
+    def _is_named(self, link_id: int, entry: HistoryEntry) -> bool:
+        earlier = [line for of, _, line in self.state.history if of == link_id]
+        same = (line for line in earlier if line.attribute == entry.attribute)
+        return any(line.names(entry.loser) for line in same)
+
     def _apply_story(self, row: LinkRow, change: Commit) -> None:
         """The intent's end, the history, and how the deliveries ended."""
         if change.intent_state is not None and row.intent is not None:
@@ -267,6 +272,8 @@ class MemoryLinks:
             row.intent = None
         now = self.state.now()
         for entry in change.history:
+            if entry.is_told_late and self._is_named(row.link.id, entry):
+                continue
             if not entry.says_again(self._newest_line(row.link.id, entry.attribute)):
                 self.state.history.append((row.link.id, now, entry))
         for inbox_id, closing in change.closings.items():

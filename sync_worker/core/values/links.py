@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sync_worker.core.values.records import KeptWord, RecordState, Side
 from sync_worker.core.values.sites import RatingKey
+
+# Of a line about an edit that only a late delivery tells of.
+COVERED_UNSEEN: Final = "edited just before our own write, which covered it unseen"
 
 Value = Decimal | str  # of an attribute: a number in its side's units, or words in its bytes
 
@@ -275,6 +278,15 @@ class HistoryEntry:
     def is_waiting_difference(self) -> bool:
         """Whether it says what a run left as it was for a person, with both values."""
         return self.what is HistoryKind.HOLD and self.side is None and bool(self.attribute)
+
+    @property
+    def is_told_late(self) -> bool:
+        """Whether it names an edit that is lost, if no earlier line of its attribute names it."""
+        return self.what is HistoryKind.GAP and self.reason == COVERED_UNSEEN
+
+    def names(self, value: Value | None) -> bool:
+        """Whether it tells of this value, whatever became of it."""
+        return value in (self.before, self.after, self.loser)
 
     def says_again(self, newest: HistoryEntry | None) -> bool:
         """Whether it tells no more of a difference that waits than the newest line of its attribute

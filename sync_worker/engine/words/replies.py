@@ -7,7 +7,17 @@ from typing import cast
 
 from sync_worker.core.plan import Action, Ignore, InStep, Write, plan
 from sync_worker.core.ports.remote import Remote, Replies
-from sync_worker.core.values import Intent, Record, Side, Slot, Snapshot
+from sync_worker.core.values import (
+    Delivery,
+    HistoryEntry,
+    HistoryKind,
+    Intent,
+    Record,
+    Side,
+    Slot,
+    Snapshot,
+)
+from sync_worker.core.values.links import COVERED_UNSEEN
 from sync_worker.core.values.texts import REPLY, WordsField
 from sync_worker.engine.view import View
 
@@ -40,6 +50,9 @@ def send_reply(remote: Remote, intent: Intent) -> Record:
 
 def tells_other_reply(view: View, slot: Slot, told: Record | None) -> bool:
     """Whether an event of the revision on file shows another reply: that need not raise it."""
+    # Its policy is off, as nearly always.
+    if REPLY not in view.carried.words:
+        return False
     if told is None or REPLY not in told.words or not told.is_visible:
         return False
     shown = view.record_views[slot]
@@ -47,6 +60,40 @@ def tells_other_reply(view: View, slot: Slot, told: Record | None) -> bool:
         return False
     now = view.value_on(slot.side, REPLY)
     return not view.carried.says_same(REPLY, slot.side, now, told.words[REPLY])
+
+
+def lines_for_covered_reply(
+    view: View, slot: Slot, delivery: Delivery, told: Record | None
+) -> list[HistoryEntry]:
+    """For a reply that a delivery tells of, and that ours has covered unseen.
+
+    The ledger leaves out what an earlier line names: old news, and echoes of ours.
+    """
+    if told is None or not told.words.get(REPLY) or not told.is_visible:
+        return []
+    shown, side = view.record_views[slot], slot.side
+    if told.revision is None or shown.revision is None or told.revision > shown.revision:
+        return []
+    # Where replies raise the revision, the gap between two of them tells.
+    if told.revision < shown.revision and view.capabilities[side].revision_covers_state:
+        return []
+    was, now = told.words[REPLY], view.value_on(side, REPLY)
+    is_agreed = view.carried.says_same(REPLY, side, now, view.bases[REPLY].on(side))
+    # It stands, or what stands is news itself.
+    if not is_agreed or view.carried.says_same(REPLY, side, now, was):
+        return []
+    line = HistoryEntry(
+        HistoryKind.GAP,
+        side,
+        REPLY,
+        before=was,
+        loser=was,
+        loser_side=side,
+        reason=COVERED_UNSEEN,
+        remote_id=told.remote_id,
+        inbox_id=delivery.id,
+    )
+    return [line]
 
 
 def without_reply(words: Mapping[str, WordsField]) -> list[str]:

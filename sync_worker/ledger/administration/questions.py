@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, case, func, or_, select, update
 from sync_worker.core.values import InboxState, IntentState, Side
 from sync_worker.ledger.accounts.site_sides import FailingAccount, failing_accounts
 from sync_worker.ledger.administration.history_lines import HistoryLine, to_line
-from sync_worker.ledger.statements.history_search import ways_to_history
+from sync_worker.ledger.ratings.history_search import ways_to_history
 from sync_worker.ledger.statements.inbox import OPEN
 from sync_worker.ledger.tables import history, inbox, intent, link, site
 from sync_worker.ledger.transactions import Transactions, ledger_now

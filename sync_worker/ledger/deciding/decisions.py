@@ -34,6 +34,7 @@ from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements import inbox as deliveries
 from sync_worker.ledger.statements import links
 from sync_worker.ledger.statements.findings import own_contact
+from sync_worker.ledger.statements.history import add_history
 from sync_worker.ledger.statements.inbox import OPEN, release_rows
 from sync_worker.ledger.tables import entity_map, history, inbox, link
 from sync_worker.ledger.transactions import Transactions, is_sqlite, ledger_now
@@ -142,7 +143,7 @@ class SqlDecisions:
             let_go = [row for row in rows if row.id in released]
             site_id = links.read_link(connection, link_id).key.site_id
             for row in let_go:
-                links.add_history(connection, site_id, link_id, _line_of_release(row, by))
+                add_history(connection, site_id, link_id, _line_of_release(row, by))
             after = {"rating": link_id, "deliveries": len(let_go)}
             note_change(connection, by, "rating.go_on", site_id, after=after, why=why)
             return released

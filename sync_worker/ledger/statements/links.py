@@ -1,6 +1,6 @@
-"""Links with their values, open intents and history, under the fence of a lease.
+"""Links with their values and open intents, under the fence of a lease.
 
-Tables ``link``, ``link_value``, ``intent`` and ``history``.
+Tables ``link``, ``link_value`` and ``intent``.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from sqlalchemy import Connection, func, select
 from sync_worker.core.errors import LeaseLost, Transient
 from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.links import Commit
-from sync_worker.core.values import HistoryEntry, Lease, Link, LinkState, RatingKey, Side
+from sync_worker.core.values import Lease, Link, LinkState, RatingKey, Side
 from sync_worker.core.values.texts import WORDS_VERSION
 from sync_worker.ledger.rows import (
     from_base,
     from_external,
-    from_history,
     from_wix,
     to_link,
 )
 from sync_worker.ledger.sql_text import Answer, SqlText, batch, columns_of
 from sync_worker.ledger.statements.contacts import ask_erased, ids_of_contact
+from sync_worker.ledger.statements.history import add_history
 from sync_worker.ledger.statements.inbox import CLOSE_UNENDED, close_rows
 from sync_worker.ledger.statements.words import from_words
 from sync_worker.ledger.tables import link, link_value, site
@@ -90,34 +90,6 @@ END_INTENT = SqlText("""
 -- intent.end: the one that is open
 UPDATE intent SET state = :state, closed_at = ledger_now()
 WHERE link_id = :link_id AND state = 'open'
-""")
-
-_NUMBERS = ("site_id", "link_id", "inbox_id")
-_TEXTS = (
-    *("what", "side", "attribute", "before", "after", "loser", "loser_side", "reason"),
-    *("remote_id", "intent_id", "actor", "words_before", "words_after", "words_loser"),
-)
-_LINE = f"INSERT INTO history (at, {', '.join(_NUMBERS + _TEXTS)})"
-
-ADD_HISTORY = SqlText(f"""
--- history.add: one line; lines are never changed, but for what a privacy request erases
-{_LINE}
-VALUES (ledger_now(), {", ".join(f":{name}" for name in _NUMBERS + _TEXTS)})
-""")
-
-_OF_A_DIFFERENCE = ("reason", "before", "after", "words_before", "words_after")
-
-ADD_WAITING_DIFFERENCE = SqlText(f"""
--- history.add_waiting_difference: unless the newest line of its attribute says the same
-{_LINE}
-SELECT ledger_now(), {", ".join(f":{name}::bigint" for name in _NUMBERS)},
-  {", ".join(f":{name}::text" for name in _TEXTS)}
-WHERE NOT EXISTS (SELECT 1 FROM history AS newest
-  WHERE newest.id = (SELECT max(id) FROM history
-    WHERE link_id = :link_id::bigint AND attribute = :attribute::text)
-  AND newest.what = :what::text AND newest.side IS NULL AND {
-    " AND ".join(f"coalesce({name}, '') = coalesce(:{name}::text, '')" for name in _OF_A_DIFFERENCE)
-})
 """)
 
 
@@ -274,14 +246,6 @@ def store_history(connection: Connection, lease: Lease, change: Commit) -> None:
     for closing, inbox_ids in by_closing(change.closings).items():
         # A held delivery that this run has settled ends, too.
         close_rows(connection, inbox_ids, closing, text=CLOSE_UNENDED)
-
-
-def add_history(
-    connection: Connection, site_id: int, link_id: int | None, entry: HistoryEntry
-) -> None:
-    """One line of the history, at the time of the database; see ``HistoryEntry.says_again``."""
-    text = ADD_WAITING_DIFFERENCE if entry.is_waiting_difference else ADD_HISTORY
-    text.ask(connection, site_id=site_id, link_id=link_id, **from_history(entry))
 
 
 def ids_of(fresh: Answer | None) -> Sequence[int]:

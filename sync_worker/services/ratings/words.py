@@ -110,6 +110,9 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "edited while a write of unknown outcome was on its way": said(
             "edited while a write of unknown outcome was on its way"
         ),
+        "edited just before our own write, which covered it unseen": said(
+            "edited just before our own write, which covered it unseen"
+        ),
     }
 )
 

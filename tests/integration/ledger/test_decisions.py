@@ -13,6 +13,7 @@ from sync_worker.core.ports.inbox import Closing
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import HistoryEntry, HistoryKind, InboxState, LinkState, Side
 from sync_worker.core.values.decisions import Asked, Decision, Shown, decision_in
+from sync_worker.core.values.links import COVERED_UNSEEN
 from tests.integration.ledger.ground import ADA, Ground
 
 FOUR = {"overall": Decimal(60)}
@@ -92,6 +93,28 @@ class TestRatings:
         on_file(ground, *lines.values())
         entries = ground.ledger.history_entries(ground.site_id)
         assert entries == [lines[name] for name in told]
+
+    def test_covered_text_that_is_named_already_has_no_line_of_its_own(
+        self, ground: Ground
+    ) -> None:
+        """What is told late is told late again; a text of another attribute is another one."""
+        names = {"attribute": "reply", "before": "Hi", "after": "Hello"}
+        covered = HistoryEntry(
+            *(HistoryKind.GAP, Side.WIX, "reply", "Thanks", None, "Thanks", Side.WIX),
+            reason=COVERED_UNSEEN,
+        )
+        lines = {
+            "written": a_line(HistoryKind.REPLY, **names),
+            "named as it was": replace(covered, before="Hi", loser="Hi"),
+            "named as it became": replace(covered, before="Hello", loser="Hello"),
+            "told": covered,
+            "named as told": covered,
+            "another attribute": replace(covered, attribute="body"),
+            "other letters": replace(covered, before="thanks", loser="thanks"),
+        }
+        on_file(ground, *lines.values())
+        entries = ground.ledger.history_entries(ground.site_id)
+        assert entries == [lines[name] for name in lines if "named" not in name]
 
     def test_difference_that_no_line_tells_is_not_known(self, ground: Ground) -> None:
         held = Closing(InboxState.HELD, "refused")
