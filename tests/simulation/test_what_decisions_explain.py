@@ -9,9 +9,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 from sync_worker.core.values import Draft, Side
+from sync_worker.services.deciding.choice import Choice
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import E, W, deletes, rates
-from tests.simulation.test_decisions import ANNA, decisions, stars
+from tests.simulation.test_decisions import ANNA, BERT, decisions, stars
 from tests.simulation.world import CALM, OVERALL, QUALITY, Options, World
 from tests.twins.memory_ledger import memory_ledger
 
@@ -76,4 +77,37 @@ def test_decided_value_that_is_lost_beside_another_edit_is_found() -> None:
     world.drain()
     we_write(world, W, "w1", overall=20)
     we_write(world, E, external_id, value=1, quality=7)
+    assert "D2" in found(world)
+
+
+def stopped_half_way(world: World) -> None:
+    """Anna decides both attributes; Bert stops the rating as one of them is written."""
+
+    def stops_and_fails(operation: str) -> str | None:
+        if operation != "update" or world.wix.records["w1"].values["overall"] != Decimal(20):
+            return None
+        world.wix.fault = lambda operation: None
+        decisions(world).stop(BERT, 1, "wait")
+        return "refused_connection"
+
+    world.wix.fault = stops_and_fails
+    choice = Choice(W, {"overall": Decimal(20), "quality": Decimal(40)})
+    decisions(world).make_both(ANNA, 1, choice, "both were wrong")
+    world.drain()
+    decisions(world).go_on(BERT, 1, "go on")
+    world.settle()
+
+
+def test_only_what_a_stopped_decision_has_written_is_asked_of_it() -> None:
+    """Of two attributes one was written; that one is not to be lost."""
+    world = decided(Options(CALM, people=1, fields=(OVERALL, QUALITY)))
+    (external_id,) = world.external.records
+    world.external.visitor_changes(external_id, {"quality": Decimal(7)})
+    world.drain()
+    stopped_half_way(world)
+    written = [one for one in world.ledger.history_entries() if "both were wrong" in one.reason]
+    assert {one.attribute for one in written if one.what == "update"} == {"overall"}
+    assert broken_invariants(world) == []
+    we_write(world, W, "w1", overall=60)
+    we_write(world, E, external_id, value=3, quality=7)
     assert "D2" in found(world)

@@ -54,15 +54,20 @@ def decided_values_lost(shop: Shop) -> Iterator[str]:
                 if one.key == (number, str(person.contact_id)) and one.decision.asked.writes
             ]
             # One that was stopped half-way has written, too.
-            written = {act.number for _, act in lines_decided(shop)}
-            applied = [
-                one
-                for one in acts
-                if one.number in written or shop.ledger.ended(one.number)[1] in APPLIED
-            ]
+            applied = [one for one in acts if is_done(shop, one) or written_for(shop, one)]
             if not applied or is_held(shop, wix_ref, person) or is_erased(shop, applied[-1]):
                 continue
             yield from lost_of(shop, applied[-1], person, (wix_ref, external_ref, behind))
+
+
+def is_done(shop: Shop, act: DecidedAct) -> bool:
+    """Whether a decision was carried out in all that it asks for."""
+    return shop.ledger.ended(act.number)[1] in APPLIED
+
+
+def written_for(shop: Shop, act: DecidedAct) -> Set[str]:
+    """The attributes that were written for a decision, however it ended."""
+    return {line.attribute for line, by in lines_decided(shop) if by is act}
 
 
 def lost_of(
@@ -72,9 +77,11 @@ def lost_of(
     decision = act.decision
     if gave_several(shop, person, (wix_ref, external_ref)):
         return
+    # A person stopped it half-way, or edited another attribute: of the rest nothing was written.
+    names = decision.values.keys() if is_done(shop, act) else written_for(shop, act)
     for field in fields_of(shop):
         name = field.attribute if hasattr(field, "attribute") else field.name
-        if name not in decision.values:
+        if name not in decision.values.keys() & names:
             continue
         if was_edited_since(shop, act, person, (wix_ref, external_ref), field):
             continue
