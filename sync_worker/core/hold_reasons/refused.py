@@ -316,8 +316,9 @@ REASONS = (
         "The record belongs to another rating already",
         "The record belongs to the rating of another person or entity already.",
         (
-            "`history ID` shows which; usually two contacts of one person. Merge the contacts in"
-            " Wix, then release."
+            "`history ID` shows which. Two contacts of one person: merge them in Wix. A copy of"
+            " ours that was given to this person outside, or names them by mistake: give it back"
+            " there, or delete it. Then release."
         ),
         Way.RELEASE,
         ON_LOOK,
