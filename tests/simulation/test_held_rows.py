@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from sync_worker.core.errors import Held, Permanent, SyncError, Transient, UnknownOutcome
+from sync_worker.core.hold_reasons import hold_reason
 from sync_worker.core.ports.links import Commit
 from sync_worker.core.values import (
     Change,
@@ -25,7 +27,7 @@ from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes, ending_of, rates
 from tests.simulation.scenes import LATE_CREATE
 from tests.simulation.test_decisions import ANNA, decisions
-from tests.simulation.world import CALM, LedgerMaker, Options, World
+from tests.simulation.world import CALM, OVERALL, QUALITY, LedgerMaker, Options, World
 from tests.twins.memory_remote import MemoryRemote
 
 W, E = Side.WIX, Side.EXTERNAL
@@ -259,4 +261,29 @@ def test_rating_given_anew_beside_a_stopped_one_is_not_overtaken(world: World) -
     world.drain()
     assert ending_of(world) == ("40", "2")
     assert world.ledger.held_reasons() == []
+    assert broken_invariants(world) == []
+
+
+@pytest.mark.parametrize("way", ["the main value comes", "it is taken back"])
+def test_value_beside_a_main_one_waits_until_that_comes(make_ledger: LedgerMaker, way: str) -> None:
+    """On Wix each attribute is a record of its own; outside none stands without the stars."""
+    world = World(0, Options(CALM, people=1, fields=(OVERALL, QUALITY)), make_ledger)
+    rates(W, quality=40)(world)
+    world.drain()
+    world.sweep()
+    world.drain()
+    assert set(world.ledger.held_reasons()) == {"main_value_missing"}
+    assert world.external.records == {}
+    known = hold_reason("main_value_missing")
+    assert known.title == "The main value is missing"
+    assert known.advice.startswith("Nothing: the next delivery for the same rating looks again.")
+    if way == "the main value comes":
+        rates(W, overall=80)(world)
+    else:
+        world.wix.visitor_deletes("w1")
+    world.drain()
+    assert world.ledger.held_reasons() == []
+    made = [one.values for one in world.external.records.values()]
+    both = {"value": Decimal(4), "quality": Decimal(4)}
+    assert made == ([both] if way == "the main value comes" else [])
     assert broken_invariants(world) == []
