@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from sync_console.app import create_app
+from sync_console.web.limits import Limits
 from sync_console.web.sessions import form_secret
 from sync_worker.config import load_settings
 from sync_worker.ledger.access.sessions import OwnerOf
@@ -161,12 +163,27 @@ def ground_over(url: str, **environ: str) -> Iterator[Ground]:
         {"DATABASE_URL": url, "WIX_APP_SECRET": "app-secret-of-tests"} | environ
     )
     parts = ConsoleParts(settings, {})
-    app = create_app(parts)
+    idle = _IDLE[frozenset(environ.items())]
+    app = _taken_over(idle.pop(), parts) if idle else create_app(parts)
     app.config["PROPAGATE_EXCEPTIONS"] = True
     try:
         yield Ground(parts, app, ledger_admin(parts.transactions.engine))
     finally:
         parts.close()
+        idle.append(app)
+
+
+# Consoles of tests that have ended, by their further settings: to make one takes as long as two
+# dozen requests, for its addresses are compiled.
+_IDLE: defaultdict[frozenset[tuple[str, str]], list[Flask]] = defaultdict(list)
+
+
+def _taken_over(app: Flask, parts: ConsoleParts) -> Flask:
+    """The console over other parts of equal settings but for the ledger, as if it were new."""
+    app.extensions["console"] = parts
+    per_minute = parts.settings.console_api_per_minute
+    app.extensions["console_limits"] = Limits(per_minute, shared=parts.seconds_until_free)
+    return app
 
 
 def free_port() -> int:
