@@ -1,4 +1,5 @@
-"""SQL statements and templates compiled once in a test process, for all engines and apps.
+"""SQL statements and templates compiled once in a test process, for all engines and apps; and the
+tests themselves once for all processes.
 
 SQLAlchemy compiles a statement once for each engine, and Jinja a template once for each app. A
 process has one of each for its whole life, and hundreds of tests have one each: a third of their
@@ -7,8 +8,14 @@ time went into the same texts again.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+import pytest
 from flask import Flask
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
@@ -56,3 +63,27 @@ def compile_once() -> None:
         connection.execution_options(compiled_cache=shared)
 
     Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": TemplatesOnce()}
+
+
+def import_in_turns(config: pytest.Config) -> None:
+    """In a worker of xdist: import what is to be collected, from another place on than the others.
+
+    After a checkout pytest writes each test anew with its assertions, which takes twice as long as
+    to collect it. Side by side, each worker would do so with each file; in turns it finds three of
+    four done by another one.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is None:
+        return
+    files = list(_files_of(config))
+    first = int(worker[2:]) * len(files) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    for file in files[first:] + files[:first]:
+        module = ".".join(file.relative_to(config.rootpath).with_suffix("").parts)
+        with suppress(Exception, pytest.skip.Exception):  # pytest meets it, too, and reports it
+            import_module(module)
+
+
+def _files_of(config: pytest.Config) -> Iterator[Path]:
+    for argument in config.args:
+        place = config.invocation_params.dir / argument.partition("::")[0]
+        yield from sorted(place.rglob("test_*.py")) if place.is_dir() else [place]

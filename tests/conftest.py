@@ -19,7 +19,7 @@ from redis import Redis
 from sqlalchemy import create_engine, text
 
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis, embedded_redis
-from tests.compiled_once import compile_once
+from tests.compiled_once import compile_once, import_in_turns
 from tests.installed_servers import FIXTURES, binary_of, installed_postgresql, uses, version_of
 from tests.ledgers import create_database, migrated_postgresql, migrated_sqlite
 from tests.lent_databases import LentDatabases, new_name
@@ -45,12 +45,13 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """What is collected stays to the end: the collector of garbage need not walk over ten thousand
     tests again and again.
     """
     gc.disable()
     try:
+        import_in_turns(session.config)
         return (yield)
     finally:
         gc.freeze()
