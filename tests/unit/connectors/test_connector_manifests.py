@@ -182,6 +182,14 @@ def test_schema_for_editors_knows_references_and_every_section() -> None:
     assert schema["additionalProperties"] is False
 
 
+def test_schema_for_editors_says_what_stands_below_each_attribute() -> None:
+    sections = editor_schema()["$defs"]
+    own = sections["CatalogueSpec"]["properties"]["url"]
+    inherited = sections["CatalogueSpec"]["properties"]["encoding"]
+    assert own["description"] == "Its page for buyers."
+    assert inherited["description"] == "How ``body`` is sent."
+
+
 def test_sample_secret_replaces_every_secret_of_the_webhook() -> None:
     manifest = signed_by(shipped("judgeme"), "sample")
     assert manifest.webhook is not None
