@@ -151,7 +151,6 @@ class Trap:
         self._let_go.set()
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize(
     "seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 10))]
 )

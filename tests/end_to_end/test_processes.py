@@ -37,6 +37,7 @@ def wait_for(condition: Any, seconds: float = 60) -> Any:
     raise AssertionError("it did not happen in time")
 
 
+@pytest.mark.full
 def test_plain_commands_serve_by_environment_only(
     tmp_path: Path, environ: dict[str, str], redis_server: EmbeddedRedis
 ) -> None:

@@ -34,6 +34,7 @@ def test_lost_answer_of_a_create_makes_no_second_rating(shop: Shop) -> None:
     assert [one["operation"] for one in shop.box.wix.journal] == ["create"] * 6
 
 
+@pytest.mark.full
 @pytest.mark.timeout(300)
 def test_import_that_is_killed_again_and_again_brings_each_rating_once(shop: Shop) -> None:
     count = 150

@@ -256,6 +256,7 @@ print(len(left))
 """
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("removed", [[], list(Workaround)], ids=["with all", "without all"])
 def test_benchmark_runs_a_worker_without_the_workarounds(
     removed: list[Workaround], tmp_path: Path

@@ -33,7 +33,7 @@ from tests.terminal import CTRL_C, Seen, at_terminal
 
 HALF = Volume(each_side=12, conflicting=0, strangers=1)
 # As shells say it: 128 and the number.
-STOPS = [(CTRL_C, 130), (signal.SIGTERM, 143)]
+STOPS = [(CTRL_C, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.full)]
 
 
 @dataclass

@@ -132,6 +132,7 @@ def test_same_file_a_second_time_writes_nothing(desk: Desk) -> None:
     assert (desk.shop.wix_writes(), desk.shop.external_writes()) == writes
 
 
+@pytest.mark.full
 def test_short_slices_do_what_one_long_one_does(desk: Desk) -> None:
     """Also for a second rating of the same person and thing, which another slice had met."""
     desk.shop.add_people(150)

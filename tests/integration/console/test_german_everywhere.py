@@ -42,7 +42,8 @@ def crawled(browser: Browser, first: list[str]) -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize("role", [Role.ADMIN, pytest.param(Role.OWNER, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.OWNER])
 def test_no_page_says_anything_in_english(ground: Ground, role: Role) -> None:
     """What only English is known of, such as another system's answer, is marked as English."""
     rating = fill(ground.admin)
