@@ -16,7 +16,7 @@ OF_TEST_ALL = $$(grep -rlE "$(GIVES_FULL)" --include="test_*.py" tests)
 # Each process of the tests would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo recording pictures test test-all test-redis test-postgresql test-unit test-long chaos lint lock audit clean
+.PHONY: demo recording pictures test test-all test-redis test-postgresql test-servers test-unit test-long chaos lint lock audit clean
 
 demo: $(VENV)/.for-demo
 	$(BIN)/ratings-sync demo $(ARGS)
@@ -40,15 +40,16 @@ test-all: $(VENV)/.for-tests
 	$(BIN)/pytest -n auto --dist worksteal -m "full and not long and not alone" $(OF_TEST_ALL); failed=$$?; \
 	$(BIN)/pytest -n 2 --dist loadfile -m "full and alone and not long" $(OF_PROCESSES) && exit $$failed
 
-# The tests of one server, against the one that is installed here (test-all's own servers come from wheels).
+# The tests of a server, against the one that is installed here (test-all's own servers come from wheels).
 ON_SERVERS = tests/integration tests/end_to_end tests/chaos
-OF_ONE_SERVER = (not full or own_redis or own_postgresql) and not long and not alone
-test-redis: $(VENV)/.for-tests
-	$(BIN)/pytest -n auto --dist worksteal --server redis -m "$(OF_ONE_SERVER)" $(ON_SERVERS); failed=$$?; \
-	$(BIN)/pytest --server redis -m "own_redis and alone and not long" $(OF_PROCESSES) && exit $$failed
-
-test-postgresql: $(VENV)/.for-tests
-	$(BIN)/pytest -n auto --dist worksteal --server postgresql -m "$(OF_ONE_SERVER)" $(ON_SERVERS)
+OF_SERVERS = (not full or own_redis or own_postgresql) and not long and not alone
+test-redis: SERVERS = --server redis
+test-postgresql: SERVERS = --server postgresql
+test-servers: SERVERS = --server redis --server postgresql
+test-redis test-postgresql test-servers: $(VENV)/.for-tests
+	$(BIN)/pytest -n auto --dist worksteal $(SERVERS) -m "$(OF_SERVERS)" $(ON_SERVERS); failed=$$?; \
+	case "$(SERVERS)" in *redis*) $(BIN)/pytest $(SERVERS) -m "own_redis and alone and not long" $(OF_PROCESSES);; esac \
+	&& exit $$failed
 
 # The quick tests alone; `make test-unit PYTHON=python3.13 VENV=.venv-3.13` on another Python.
 test-unit: $(VENV)/.for-unit

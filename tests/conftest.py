@@ -62,32 +62,36 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--server",
+        action="append",
+        default=[],
         choices=sorted(FIXTURES),
-        help="only the tests that use this server, against the one installed on the machine",
+        help="only the tests that use this server, or one of these, against those installed here",
     )
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    if (server := config.getoption("--server")) is not None:
+    for server in config.getoption("--server"):
         terminalreporter.write_line(f"against {version_of(server)}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    server = config.getoption("--server")
-    if server is not None:
+    servers = config.getoption("--server")
+    if not servers:
+        return
+    for server in servers:
         binary_of(server)
-        left_out = [item for item in items if not uses(item, server)]
-        items[:] = [item for item in items if uses(item, server)]
-        config.hook.pytest_deselected(items=left_out)
+    used = {item: any(uses(item, server) for server in servers) for item in items}
+    config.hook.pytest_deselected(items=[item for item in items if not used[item]])
+    items[:] = [item for item in items if used[item]]
 
 
 @pytest.fixture(scope="session")
 def postgres_server(pytestconfig: pytest.Config) -> Iterator[str]:
     """URL of a real PostgreSQL server, with its database ``postgres``."""
     with tempfile.TemporaryDirectory(prefix="pg") as folder:
-        is_installed = pytestconfig.getoption("--server") == "postgresql"
+        is_installed = "postgresql" in pytestconfig.getoption("--server")
         server = installed_postgresql if is_installed else _postgresql_of_the_wheel
         with server(Path(folder)) as url:
             yield url

@@ -2,7 +2,7 @@
 
 ``pytest --server redis`` runs the tests that are about Redis, against the ``redis-server`` or
 ``valkey-server`` on the PATH; ``--server postgresql`` those that use a PostgreSQL, against the
-newest installed one (``initdb`` on the PATH, or where Debian's packages put it).
+newest installed one (``initdb`` on the PATH, or where Debian's packages put it). Given twice, both.
 """
 
 from __future__ import annotations
