@@ -72,6 +72,8 @@ def remote_server() -> Iterator[RemoteServer]:
 
     class Answering(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Else each answer but the first waits 40 ms for an acknowledgement of its head.
+        disable_nagle_algorithm = True
 
         def handle_any(self) -> None:
             parts = urlsplit(self.path)
