@@ -127,6 +127,8 @@ def _of_document(path: str) -> dict[str, str]:
     except ValueError as error:
         reason = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise Misconfigured(f"--values: {path} is no JSON (UTF-8){reason}") from None
+    except RecursionError:
+        raise Misconfigured(f"--values: {path} is nested too deeply") from None
     if not isinstance(values, dict):
         raise Misconfigured(
             f'--values: {path} is no JSON object such as {{"base_url": "https://…"}}'
