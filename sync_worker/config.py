@@ -20,6 +20,7 @@ from sync_worker.core.pasted import bare, is_placeholder, nearest, secret_of, un
 from sync_worker.core.values import WixKind
 from sync_worker.files.env_file import read_env_file
 from sync_worker.files.references import DEFAULT_FOLDERS
+from sync_worker.files.state_folder import LEDGER_FILE
 
 SECRETS = (
     "WIX_APP_SECRET",
@@ -57,7 +58,6 @@ RETIRED = ("WORKER_ONE_CORE",)
 # They go out with calls, in headers, forms and addresses.
 SENT = ("WIX_APP_ID", "WIX_APP_SECRET", "WIX_API_KEY", "WIX_SITE_ID", "WIX_API_BASE_URL")
 WIX_URL = "https://www.wixapis.com"
-LEDGER_FILE = "ledger.db"  # in the state folder, without DATABASE_URL
 MIN_TOKEN = 16  # characters; what can be guessed closes nothing
 
 

@@ -1,6 +1,8 @@
 """The Celery application and its tasks: each a few lines around a part of the worker.
 
 ``celery -A sync_worker.tasks worker``, ``… beat`` and ``… flower`` run alone, from the environment.
+What only a worker needs is imported as it is needed: the scheduler and Flower start in a third of
+the time, and with half of the memory.
 """
 
 from __future__ import annotations
@@ -8,7 +10,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery import Celery
@@ -16,15 +20,13 @@ from kombu.exceptions import OperationalError
 from prometheus_client.registry import Collector
 
 from sync_worker.alive import show_sign
-from sync_worker.config import environment, misspelt_names
+from sync_worker.config import environment, load_settings, misspelt_names
 from sync_worker.core.errors import SyncError
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.ports.doorbell import DELIVERY_TASK
 from sync_worker.core.ports.site_sides import PROBE_SECONDS
-from sync_worker.doctor.evidence import addresses, local_evidence, looks_at
-from sync_worker.doctor.gauges import TroubleGauges
-from sync_worker.doctor.live import asked
-from sync_worker.intake.intake import Opened
+from sync_worker.doctor.live import asked_tasks
+from sync_worker.files.state_folder import make_private_folder
 from sync_worker.runtime.celery.batch import Batch
 from sync_worker.runtime.celery.bell import BROKER_AWAY, WorkerBell
 from sync_worker.runtime.celery.broker import install_safe_transport
@@ -36,36 +38,44 @@ from sync_worker.runtime.celery.dashboard import (
     Tick,
 )
 from sync_worker.runtime.celery.queued import Queued
-from sync_worker.runtime.celery.schedule import SLICE_SECONDS
 from sync_worker.runtime.celery.task_events import GatheredEvents
-from sync_worker.runtime.celery.worker_signals import SignalParts, WorkerSignals
+from sync_worker.runtime.celery.worker_signals import ProcessParts, SignalParts, WorkerSignals
 from sync_worker.telemetry import metrics
-from sync_worker.telemetry.figures import FiguresCollector
-from sync_worker.wiring.databases import retention_of
-from sync_worker.wiring.farewells import say_farewells
-from sync_worker.wiring.hook_checks import (
-    WATCHED_SECONDS,
-    hooks_due,
-    hooks_watched,
-    look_at_hooks,
-)
-from sync_worker.wiring.worker import WorkerWiring, worker_wiring
+
+if TYPE_CHECKING:
+    from sync_worker.intake.intake import Opened
+    from sync_worker.wiring.worker import WorkerWiring
 
 PROBE_TASK_SECONDS = 45.0  # what is left waits for the next sweep
 LOOKS_SECONDS = 20.0  # after which no further site's look begins
 PRUNE_SECONDS = 45.0  # of each hour; well below the broker's visibility time-out
+
+# What tasks import as they need it, and a worker as it starts.
+LATER = (
+    "sync_worker.doctor.evidence",
+    "sync_worker.doctor.gauges",
+    "sync_worker.doctor.live.asked",
+    "sync_worker.runtime.celery.schedule",
+    "sync_worker.telemetry.figures",
+    "sync_worker.wiring.databases",
+    "sync_worker.wiring.farewells",
+    "sync_worker.wiring.hook_checks",
+    "sync_worker.wiring.worker",
+)
 
 log = structlog.get_logger(__name__)
 install_safe_transport()
 app = Celery("sync_worker")
 app.config_from_object("sync_worker.runtime.celery.settings")
 app.steps["consumer"].add(GatheredEvents)
-asked.add_tasks(app)
+asked_tasks.add_tasks(app)
 bell = WorkerBell(app)
 
 
 def worker() -> WorkerWiring:
     """The parts of this process, from its environment."""
+    from sync_worker.wiring.worker import worker_wiring
+
     return worker_wiring(bell)
 
 
@@ -178,6 +188,8 @@ def probe_accounts() -> str:
 @app.task(name="sync_worker.tasks.prune", base=Tick)
 def prune() -> str:
     """Forget what is older than the settings say, in batches; the rest waits for the next hour."""
+    from sync_worker.wiring.databases import retention_of
+
     until, forgotten = time.monotonic() + PRUNE_SECONDS, Counter[str]()
     for kind, step in worker().retention.steps(retention_of(worker().settings)).items():
         try:
@@ -200,6 +212,8 @@ def prune() -> str:
 @app.task(name="sync_worker.tasks.check_hooks", base=Tick)
 def check_hooks() -> str:
     """Enable webhooks again that an external system has disabled: without them only scans see."""
+    from sync_worker.wiring.hook_checks import hooks_due, look_at_hooks
+
     try:
         # What they would have told meanwhile is found by a whole scan, which is due then.
         return look_at_hooks(worker(), hooks_due(worker()), _go_on)
@@ -208,14 +222,11 @@ def check_hooks() -> str:
         return Postponed(error.message)
 
 
-def _watched_hooks() -> list[str]:
-    """Those to look at sooner than by their schedule."""
-    return hooks_watched(worker())
-
-
 @app.task(name="sync_worker.tasks.say_farewell", base=Tick)
 def say_farewell() -> str:
     """Take our webhooks from shops that we leave, and wipe the secrets of those that have ended."""
+    from sync_worker.wiring.farewells import say_farewells
+
     try:
         return say_farewells(worker())
     except SyncError as error:
@@ -249,12 +260,16 @@ def look_for_products() -> str:
 @app.task(name="sync_worker.tasks.reconcile_due", base=Tick)
 def reconcile_due() -> str:
     """Sweep the sites whose time has come, for less than a minute; the next slice goes on."""
+    from sync_worker.runtime.celery.schedule import SLICE_SECONDS
+    from sync_worker.wiring.hook_checks import WATCHED_SECONDS, hooks_watched, look_at_hooks
+
     until = time.monotonic() + SLICE_SECONDS
     try:
         worker().accounts.look_after_sites(bell)
         if opened := worker().accounts.release_opened(bell):
             log.info("accounts_opened", deliveries=opened)
-        if ours := _watched_hooks():
+        # Those to look at sooner than by their schedule.
+        if ours := hooks_watched(worker()):
             look_at_hooks(worker(), ours, _go_on, WATCHED_SECONDS)
         # Both together stay below the broker's visibility time-out.
         slice_of_runs = worker().nightly_sweeps(max(0.0, until - time.monotonic()))
@@ -279,17 +294,33 @@ def _facts(error: SyncError) -> dict[str, Any]:
     return {"facts": str(error.facts)} if str(error.facts) else {}
 
 
+@cache
+def _process_parts() -> ProcessParts:
+    settings = load_settings(environment())
+    # The scheduler's plan stands there, and the signs of life of both.
+    make_private_folder(settings.ratings_sync_home)
+    return ProcessParts(
+        log_format=settings.log_format,
+        log_level=settings.log_level,
+        misspelt=misspelt_names(environment()),
+        show_sign=lambda part: show_sign(settings.ratings_sync_home, part),
+    )
+
+
+def _prepare() -> None:
+    """Open the ledger, with all code in memory: an upgrade on the disk mixes no two versions."""
+    for name in LATER:
+        import_module(name)
+    worker().prepare()
+
+
 def _signal_parts() -> SignalParts:
     parts, settings = worker(), worker().settings
     token = settings.metrics_token
     return SignalParts(
-        log_format=settings.log_format,
-        log_level=settings.log_level,
-        misspelt=misspelt_names(environment()),
-        prepare=parts.prepare,
+        prepare=_prepare,
         sweep=lambda: sweep("timer"),
         sweep_seconds=settings.sweep_seconds,
-        show_sign=lambda part: show_sign(settings.ratings_sync_home, part),
         figures=_figures(parts),
         slots=settings.slots,
         threads=settings.threads,
@@ -301,6 +332,10 @@ def _signal_parts() -> SignalParts:
 
 
 def _figures(parts: WorkerWiring) -> Sequence[Collector]:
+    from sync_worker.doctor.evidence import addresses, local_evidence, looks_at
+    from sync_worker.doctor.gauges import TroubleGauges
+    from sync_worker.telemetry.figures import FiguresCollector
+
     databases, broker = parts.databases, parts.redis.broker_figures
     return [
         FiguresCollector(databases.figures, broker, databases.up_check.is_up),
@@ -311,5 +346,5 @@ def _figures(parts: WorkerWiring) -> Sequence[Collector]:
     ]
 
 
-signals = WorkerSignals(_signal_parts)
+signals = WorkerSignals(_process_parts, _signal_parts)
 signals.connect()

@@ -8,12 +8,12 @@ from functools import cached_property
 from sqlalchemy import Engine
 
 from sync_worker.config import Settings
+from sync_worker.files.state_folder import make_private_file, make_private_folder
 from sync_worker.ledger.administration.figures import FigureReader, LedgerFigures
 from sync_worker.ledger.administration.retention import Retention
 from sync_worker.ledger.opening import file_of, open_with_newest_schema
 from sync_worker.ledger.transactions import Transactions
 from sync_worker.ledger.up_check import UpCheck
-from sync_worker.wiring.state_folder import make_private_file, make_private_folder
 
 WORKER_SQL_SECONDS = 5.0
 GATEWAY_SQL_SECONDS = 0.6

@@ -12,10 +12,10 @@ import structlog
 
 from sync_worker.config import Settings
 from sync_worker.core.errors import Misconfigured, Transient
+from sync_worker.files.state_folder import FILE_MODE, make_private_folder
 from sync_worker.ledger.accounts.resealing import SqlResealing
 from sync_worker.ledger.accounts.sealing import Opener, Sealer, keys_in, new_key, public_of
 from sync_worker.ledger.transactions import Transactions
-from sync_worker.wiring.state_folder import FILE_MODE, make_private_folder
 
 FILE = "secrets_key"  # in the state folder
 log = structlog.get_logger(__name__)

@@ -16,8 +16,8 @@ import pytest
 from sync_worker.alive import show_sign
 from sync_worker.config import load_settings
 from sync_worker.core.errors import Misconfigured
+from sync_worker.files.state_folder import make_private_file
 from sync_worker.wiring import Wiring
-from sync_worker.wiring.state_folder import make_private_file
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from redis import Redis
@@ -152,6 +152,7 @@ def test_long_queue_of_one_site_does_not_keep_another_from_its_turn(
 def seconds_left_for_sweeps() -> float:
     """After a look at the hooks that took 0.2 s."""
     from sync_worker import tasks
+    from sync_worker.wiring import hook_checks
 
     given: list[float] = []
     sweeps = SimpleNamespace(work=lambda: False, turns=[])
@@ -161,8 +162,8 @@ def seconds_left_for_sweeps() -> float:
         given.append(left)
         return sweeps
 
-    own: Any = tasks  # in this process alone
-    own._watched_hooks = lambda: time.sleep(0.2)
+    own, hooks = cast("Any", tasks), cast("Any", hook_checks)  # in this process alone
+    hooks.hooks_watched = lambda worker: time.sleep(0.2)
     own.worker = lambda: SimpleNamespace(nightly_sweeps=nightly, accounts=accounts)
     tasks.reconcile_due()
     return given[0]

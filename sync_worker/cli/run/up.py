@@ -8,7 +8,8 @@ import click
 
 from sync_worker.cli.asking import agree
 from sync_worker.cli.run.stopping import stop_event
-from sync_worker.config import LEDGER_FILE, environment, load_settings
+from sync_worker.config import environment, load_settings
+from sync_worker.files.state_folder import LEDGER_FILE
 from sync_worker.runtime.local.line_log import LineLog
 from sync_worker.runtime.local.single_machine import Installation
 from sync_worker.wiring import installation, wiring

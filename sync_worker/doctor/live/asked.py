@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 import structlog
-from celery import Celery, Task
+from celery import Task
 from kombu.exceptions import OperationalError
 
 from sync_worker.core.errors import SyncError
@@ -14,13 +14,7 @@ from sync_worker.core.values import AccountState
 from sync_worker.doctor.live.accounts import account_checks
 from sync_worker.doctor.live.dry_run import dry_run
 from sync_worker.doctor.live.site_steps import onboarding_of
-from sync_worker.runtime.celery.asking import (
-    IMPORT_FILES,
-    LOOK_AT_SITE,
-    ONBOARD_SITE,
-    PROBE_ACCOUNT,
-)
-from sync_worker.runtime.celery.dashboard import Postponed, Tick
+from sync_worker.runtime.celery.dashboard import Postponed
 from sync_worker.services.accounts.standing import their_sites
 from sync_worker.services.onboarding.steps import Step
 from sync_worker.wiring import Wiring, wiring
@@ -28,14 +22,6 @@ from sync_worker.wiring import Wiring, wiring
 IMPORT_SECONDS = 45.0  # with a chunk of rows in hand still short for a task
 
 log = structlog.get_logger(__name__)
-
-
-def add_tasks(app: Celery) -> None:
-    """The tasks by their names."""
-    app.task(probe_account, name=PROBE_ACCOUNT, base=Tick)
-    app.task(onboard_site, name=ONBOARD_SITE, base=Tick)
-    app.task(look_at_site, name=LOOK_AT_SITE, base=Tick)
-    app.task(import_files, name=IMPORT_FILES, base=Tick, bind=True)
 
 
 def probe_account(public_id: str, actor: str) -> str:

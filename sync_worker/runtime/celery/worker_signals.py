@@ -31,21 +31,29 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class SignalParts:
-    """What the signals need.
+class ProcessParts:
+    """What a worker and the scheduler need, by the settings alone.
 
-    ``prepare`` opens the ledger; ``show_sign`` tells health checks that a part works; an empty
-    ``metrics_bind`` or no ``metrics_token``: metrics are not served. ``remotes``: those that this
-    worker may call; a scheduler has no manifests and never asks.
+    ``show_sign`` tells health checks that a part works.
     """
 
     log_format: str
     log_level: str
     misspelt: Mapping[str, str]
+    show_sign: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SignalParts:
+    """What only a worker needs.
+
+    ``prepare`` opens the ledger; an empty ``metrics_bind`` or no ``metrics_token``: metrics are not
+    served. ``remotes``: those that this worker may call.
+    """
+
     prepare: Callable[[], object]
     sweep: Callable[[], None]
     sweep_seconds: float
-    show_sign: Callable[[str], None]
     figures: Sequence[Collector]
     slots: int
     threads: int
@@ -56,10 +64,15 @@ class SignalParts:
 
 
 class WorkerSignals:
-    """Celery's signals, connected. ``parts`` is asked at a signal: an import reads no settings."""
+    """Celery's signals, connected.
 
-    def __init__(self, parts: Callable[[], SignalParts]) -> None:
-        self._parts = parts
+    ``process`` and ``parts`` are asked at a signal: an import reads no settings.
+    """
+
+    def __init__(
+        self, process: Callable[[], ProcessParts], parts: Callable[[], SignalParts]
+    ) -> None:
+        self._process, self._parts = process, parts
         self._timer: SweepTimer | None = None
         self._stop_metrics: Callable[[], None] | None = None
         self._signs: WorkerSigns | None = None
@@ -93,7 +106,7 @@ class WorkerSignals:
             self._signs.note_scheduler(origin)
 
     def _set_up_logging(self, **_: Any) -> None:
-        parts = self._parts()
+        parts = self._process()
         set_up_logs(parts.log_format, parts.log_level)
         warn_of_misspelt(parts.misspelt)
 
@@ -141,13 +154,13 @@ class WorkerSignals:
 
     def _show_that_the_worker_lives(self, **_: Any) -> None:
         """The consumer's own loop sends heartbeats: one that has stopped to consume sends none."""
-        self._parts().show_sign("worker")
+        self._process().show_sign("worker")
 
     def _watch_the_scheduler(self, **_: Any) -> None:
         after_task_publish.connect(self._show_that_the_scheduler_lives, weak=False)
 
     def _show_that_the_scheduler_lives(self, **_: Any) -> None:
-        self._parts().show_sign("scheduler")
+        self._process().show_sign("scheduler")
 
 
 def _begin_task(task_id: str, **_: Any) -> None:

@@ -29,7 +29,7 @@ def connected() -> Iterator[None]:
     before = {signal: signal.receivers for signal in OURS}
     for signal in OURS:
         signal.receivers = []
-    WorkerSignals(no_parts).connect()
+    WorkerSignals(no_parts, no_parts).connect()
     yield
     for signal, receivers in before.items():
         signal.receivers = receivers

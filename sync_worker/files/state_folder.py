@@ -10,10 +10,10 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from sync_worker.config import LEDGER_FILE
 from sync_worker.core.errors import Misconfigured
 
 NAME = ".ratings-sync"
+LEDGER_FILE = "ledger.db"  # without DATABASE_URL
 # What tells that a folder of another name is the program's own, and not one that others use, too.
 SIGNS = (LEDGER_FILE, "up.lock", "redis", "beat-schedule")
 SIDE_FILES = ("", "-wal", "-shm", "-journal")
