@@ -44,6 +44,7 @@ def test_benchmark_beside_a_tutorial_counts_calls_and_losses(tmp_path: Path) -> 
     assert charts == ["peers-cpu-sqlite-4.svg", "peers-rate-sqlite-4.svg"]
 
 
+@pytest.mark.long
 def test_benchmark_of_the_console_has_a_figure_for_every_page(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks", "console", "--quick", "--out", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
