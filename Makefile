@@ -11,7 +11,7 @@ CHECK_PYTHON = @"$(PYTHON)" -c "" > /dev/null 2>&1 \
 # Where all tests are that need the machine to themselves: to collect the others takes longer than some of these.
 OF_PROCESSES = tests/chaos tests/end_to_end
 # And where all tests are that test-all runs: by their mark, or by who gives it to them.
-GIVES_FULL = mark\.full|in_two_parts|both_ledgers|make_ledger|shipped_pace
+GIVES_FULL = mark\.full|in_three_parts|both_ledgers|make_ledger|shipped_pace
 OF_TEST_ALL = $$(grep -rlE "$(GIVES_FULL)" --include="test_*.py" tests)
 # Each process of the tests would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE

@@ -171,7 +171,9 @@ def at_the_wix_door(bench: Bench) -> None:
 
 @pytest.mark.full
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("database", ["sqlite_url", "postgres_url"])
+@pytest.mark.parametrize(
+    "database", ["postgres_url", pytest.param("sqlite_url", marks=pytest.mark.long)]
+)
 def test_text_longer_than_its_column_is_never_an_outage(
     database: str,
     request: pytest.FixtureRequest,

@@ -1,4 +1,4 @@
-"""Tests of every step of a story, in two parts: each eighth one, and all others."""
+"""Tests of every step of a story, in three parts: each eighth one, each second one, all others."""
 
 from __future__ import annotations
 
@@ -13,11 +13,20 @@ def each_eighth(steps: Sequence[int]) -> list[int]:
     return list(steps[::8])
 
 
+def each_second(steps: Sequence[int]) -> list[int]:
+    """But for each eighth one."""
+    return [step for place, step in enumerate(steps) if place % 2 == 0 and place % 8]
+
+
 def all_others(steps: Sequence[int]) -> list[int]:
-    return [step for place, step in enumerate(steps) if place % 8]
+    return list(steps[1::2])
 
 
-def in_two_parts() -> pytest.MarkDecorator:
-    """Gives a test its ``chosen``: the second part is left to `make test-all`."""
-    further = pytest.param(all_others, id="further", marks=pytest.mark.full)
-    return pytest.mark.parametrize("chosen", [pytest.param(each_eighth, id="first"), further])
+def in_three_parts() -> pytest.MarkDecorator:
+    """Gives a test its ``chosen``: the second part is left to `make test-all`, the third one to
+    `make test-long`.
+    """
+    first = pytest.param(each_eighth, id="first")
+    further = pytest.param(each_second, id="further", marks=pytest.mark.full)
+    others = pytest.param(all_others, id="others", marks=pytest.mark.long)
+    return pytest.mark.parametrize("chosen", [first, further, others])

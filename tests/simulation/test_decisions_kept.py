@@ -12,7 +12,7 @@ from tests.simulation.chaos import run_seed, sql_ledger
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import E, W, changes, deletes, ending_of, rates
 from tests.simulation.scenes import SCENES
-from tests.simulation.steps import in_two_parts
+from tests.simulation.steps import in_three_parts
 from tests.simulation.test_decisions import ANNA, BERT, decisions, lines_by, newest_line, stars
 from tests.simulation.world import CALM, Options, World
 from tests.twins.memory_ledger import memory_ledger
@@ -68,7 +68,7 @@ def steps_of(story: str) -> int:
     return world.steps - before
 
 
-@in_two_parts()
+@in_three_parts()
 @pytest.mark.parametrize("story", sorted(STORIES))
 def test_decision_ends_the_same_after_a_crash_at_any_step(
     story: str, chosen: Callable[[range], list[int]]

@@ -22,7 +22,7 @@ from tests.simulation.moderated import (
 )
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import Story, deletes, ending_of, rates
-from tests.simulation.steps import in_two_parts
+from tests.simulation.steps import in_three_parts
 from tests.simulation.test_ablation import work_until
 from tests.simulation.world import CALM, LedgerMaker, Options, World
 from tests.twins.memory_ledger import memory_ledger
@@ -71,7 +71,7 @@ def test_import_deleted_before_it_was_known_keeps_its_source(make_ledger: Ledger
     assert_at_rest(world)
 
 
-@in_two_parts()
+@in_three_parts()
 def test_source_stays_wherever_a_worker_dies_that_finds_its_import_gone(
     chosen: Callable[[range], list[int]],
 ) -> None:

@@ -15,7 +15,7 @@ from sync_worker.core.errors import Duplicate, Gone
 from sync_worker.core.values import NewDelivery, Side
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import SCENARIOS, Story, both, changes, deletes, ending_of, rates
-from tests.simulation.steps import Choice, in_two_parts
+from tests.simulation.steps import Choice, in_three_parts
 from tests.simulation.world import CALM, Options, World
 from tests.twins.memory_ledger import memory_ledger
 
@@ -81,7 +81,7 @@ def told_in(order: Sequence[int], acts: Sequence[Story]) -> World:
     return world
 
 
-@in_two_parts()
+@in_three_parts()
 @pytest.mark.parametrize("name", sorted(STORIES))
 def test_every_order_of_five_events_ends_in_one_allowed_state(name: str, chosen: Choice) -> None:
     """Every order of five events, and the chosen ones with every duplicate."""

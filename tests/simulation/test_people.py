@@ -15,7 +15,7 @@ from tests.simulation.ablations import PEOPLE_MECHANISMS, without
 from tests.simulation.chaos import sql_ledger
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.people_stories import STORIES, PeopleStory, merges, rates
-from tests.simulation.steps import Choice, in_two_parts
+from tests.simulation.steps import Choice, in_three_parts
 from tests.simulation.world import CALM, LedgerMaker, Options, World
 from tests.twins.memory_ledger import memory_ledger
 
@@ -49,7 +49,7 @@ def test_story_ends_the_same_in_every_order_of_its_deliveries(name: str) -> None
         assert (order, story.complaints(story.play(order))) == (order, [])
 
 
-@in_two_parts()
+@in_three_parts()
 @pytest.mark.parametrize("name", NAMES)
 def test_story_ends_the_same_after_a_crash_at_any_step(name: str, chosen: Choice) -> None:
     story = STORIES[name]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import SCENARIOS, Scenario, ending_of
-from tests.simulation.steps import Choice, in_two_parts
+from tests.simulation.steps import Choice, in_three_parts
 from tests.simulation.world import World
 
 NAMES = sorted(SCENARIOS)
@@ -36,7 +36,7 @@ def test_replaying_every_delivery_changes_nothing(name: str) -> None:
     assert [len(remote.journal) for remote in world.remotes.values()] == writes
 
 
-@in_two_parts()
+@in_three_parts()
 @pytest.mark.parametrize("name", NAMES)
 def test_crash_after_any_step_ends_the_same(name: str, chosen: Choice) -> None:
     scenario = SCENARIOS[name]
@@ -49,7 +49,7 @@ def test_crash_after_any_step_ends_the_same(name: str, chosen: Choice) -> None:
         assert (step, broken_invariants(world)) == (step, [])
 
 
-@in_two_parts()
+@in_three_parts()
 @pytest.mark.parametrize("name", NAMES)
 def test_second_crash_during_recovery_ends_the_same(name: str, chosen: Choice) -> None:
     scenario = SCENARIOS[name]
