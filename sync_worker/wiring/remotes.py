@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
+import structlog
+
 from sync_worker.config import Settings
+from sync_worker.core.errors import SyncError
 from sync_worker.core.ports.catalogue import Catalogue
 from sync_worker.core.ports.remote import Connection, Remote
 from sync_worker.core.values import Account, OldShop, Side, Site, WixKind
@@ -30,6 +33,10 @@ from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.external_remotes import Access, ExternalRemotes
 from sync_worker.wiring.redis_parts import RedisParts
 
+NoteLearned = Callable[[int, Mapping[str, str]], None]
+
+log = structlog.get_logger(__name__)
+
 # Each holds two clients.
 MAX_CONNECTIONS = MAX_CLIENTS // 2
 
@@ -43,13 +50,20 @@ class Remotes:
     """Connects sites to their remotes, each once. Shared by the threads of a process.
 
     ``is_patient``: for sweeps and files; webhooks go first. ``wait``: how such work waits for the
-    budget, some seconds at a time. What has to do with a site's external system raises
+    budget, some seconds at a time. ``note_learned`` keeps what answers show of a site, for all
+    processes: it may raise SyncError. What has to do with a site's external system raises
     Misconfigured, and of an account Held (revoked, its secrets do not open) and Transient.
     """
 
     def __init__(
-        self, settings: Settings, connectors: Connectors, redis: RedisParts, book: AccountBook
+        self,
+        settings: Settings,
+        connectors: Connectors,
+        redis: RedisParts,
+        book: AccountBook,
+        note_learned: NoteLearned,
     ) -> None:
+        self._note_learned = note_learned
         self._settings, self._connectors, self._redis = settings, connectors, redis
         self._clients = Clients(settings.slots)
         self._externals = ExternalRemotes(connectors, redis, book, self._clients)
@@ -123,8 +137,17 @@ class Remotes:
     def _records(self, site: Site, api: WixApi) -> WixRatings | WixReviews:
         """Its ratings on Wix, in the API that the site uses."""
         if site.wix_api is WixKind.REVIEWS:
-            return WixReviews(api, self._settings.wix_app_id, learned=site.wix_learned)
+            note = partial(self._note, site.id)
+            app_id = self._settings.wix_app_id
+            return WixReviews(api, app_id, learned=site.wix_learned, note=note)
         return WixRatings(api)
+
+    def _note(self, site_id: int, learned: Mapping[str, str]) -> None:
+        """Told amid a write whose outcome is known: what is not kept is found out once more."""
+        try:
+            self._note_learned(site_id, learned)
+        except SyncError as error:
+            log.warning("learned_not_kept", site=site_id, error=type(error).__name__)
 
     def wix_api(self, instance_id: str, wait: Wait | None = None) -> WixApi:
         """The API of Wix, as the app on one site."""

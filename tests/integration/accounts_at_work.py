@@ -40,7 +40,13 @@ class AtWork:
     def __init__(self, ground: AccountGround) -> None:
         self.ground = ground
         self.redis = RedisParts(ground.settings)
-        self.remotes = Remotes(ground.settings, ground.connectors, self.redis, ground.book)
+        self.remotes = Remotes(
+            ground.settings,
+            ground.connectors,
+            self.redis,
+            ground.book,
+            ground.admin.sites.note_learned,
+        )
         ledger = SqlAccountUpkeep(ground.ledger.transactions)
         self.upkeep = AccountUpkeep(
             ground.settings,

@@ -38,7 +38,9 @@ def remotes(
     engine = open_engine(sqlite_url)
     ground = AccountGround(engine, small_manifest(tmp_path), environ)
     redis = RedisParts(ground.settings)
-    yield Remotes(ground.settings, ground.connectors, redis, ground.book)
+    yield Remotes(
+        ground.settings, ground.connectors, redis, ground.book, ground.admin.sites.note_learned
+    )
     engine.dispose()
 
 

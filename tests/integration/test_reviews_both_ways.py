@@ -18,7 +18,8 @@ from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_sandbox.wix.events import OWNER
 from sync_sandbox.wix.reviews.moderation import Mode
 from sync_worker.config import load_settings
-from sync_worker.core.values import Contact, EntityRef, WixKind
+from sync_worker.core.errors import Permanent
+from sync_worker.core.values import Contact, Draft, EntityRef, WixKind
 from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
@@ -225,6 +226,27 @@ def test_pictures_that_wix_takes_with_an_update_stop_the_review(shop: Shop) -> N
     assert "content_replaced" in held
     assert PATCH not in shop.edits_outside(1)
     assert shop.review["content"]["rating"] == 5
+
+
+def test_that_wix_takes_pictures_is_known_to_every_worker(shop: Shop) -> None:
+    """Else each new process would find it out by the pictures of one more review."""
+    shop.writes_on_wix(4, media=[{"image": {"id": "8bb438_ab12.jpg"}}])
+    shop.box.wix.faults.set("patch_replaces_content", chance=1.0)
+    shop.edits_outside(5)
+    environ = shop.wiring.environ
+    another = Wiring(load_settings(environ), environ)
+    wix = another.remotes.wix_records(another.admin.sites.find(str(shop.site.id)))
+    shop.box.wix.faults.clear()
+    put_back = {"content": {"media": [{"image": {"id": "8bb438_ab12.jpg"}}]}}
+    shop.box.wix.reviews.update(shop.review["id"], put_back, VISITOR, is_client=False)
+    review, calls = wix.get(shop.review["id"]), Counter(shop.box.wix.calls)
+    assert review is not None
+    assert review.entity is not None
+    draft = Draft({"overall": Decimal(2)}, review.entity, review.person, review.raw)
+    with pytest.raises(Permanent, match="has taken the pictures"):
+        wix.update(review.remote_id, draft, review.revision)
+    assert Counter(shop.box.wix.calls) == calls
+    another.close()
 
 
 @pytest.mark.parametrize("switch", ["organic_read_only", "organic_is_conflict"])

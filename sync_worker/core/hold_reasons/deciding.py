@@ -215,7 +215,7 @@ REASONS = (
         (
             "Wix Reviews: with an update of ours Wix has taken words or pictures that the update"
             " did not touch. The rating stands still, and no further update goes to reviews with"
-            " pictures until the worker starts anew."
+            " pictures until a probe of the site (`doctor --probe-reviews`) finds that Wix merges."
         ),
         (
             "Put back on Wix what was lost (`held show`, the history), then release. Tell us:"

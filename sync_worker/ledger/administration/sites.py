@@ -182,10 +182,12 @@ class SiteAdmin:
             return dict(connection.execute(found).scalar_one() or {})
 
     def note_learned(self, site_id: int, learned: Mapping[str, str]) -> None:
-        """Keep what a probe found out; what it did not ask stays as it was."""
-        known = {**self.learned(site_id), **learned}
+        """Keep what was found out; what was not asked stays as it was."""
+        this = site.c.id == site_id
         with self._transactions.write() as connection:
-            connection.execute(update(site).where(site.c.id == site_id).values(wix_learned=known))
+            found = select(site.c.wix_learned).where(this).with_for_update()
+            known = {**(connection.execute(found).scalar_one() or {}), **learned}
+            connection.execute(update(site).where(this).values(wix_learned=known))
 
     def set_policy(
         self, site_id: int, changes: Mapping[str, str], actor: str = BY_COMMAND, why: str = ""

@@ -19,7 +19,7 @@ from sync_worker.core.values import PRODUCTS, Draft, EntityRef, Person, Record
 from sync_worker.core.values.texts import BODY, REPLY, TITLE, TextRule
 from sync_worker.remotes.wix.answers import gone_if_said, inside
 from sync_worker.remotes.wix.api import OLDEST_FIRST, WixApi
-from sync_worker.remotes.wix.learned import shows_hidden, takes_pictures
+from sync_worker.remotes.wix.learned import has_replaced, shows_hidden, takes_pictures
 from sync_worker.remotes.wix.people import WixPeople
 from sync_worker.remotes.wix.records import Kind, WixRecords
 from sync_worker.remotes.wix.review_bulk import create_many, names_product
@@ -61,8 +61,9 @@ class WixReviews(WixRecords):
     """Implements ports.Remote, Moderation, Replies and BulkCreate.
 
     ``app_id``: of our app, which Wix names in the reviews that it made; empty: we have none.
-    ``learned``: what a probe found out on the site. Every read asks for unpublished reviews, too:
-    else what waits for a moderator would look deleted.
+    ``learned``: what was found out on the site, and ``note`` keeps what an answer shows of it, by
+    the same names. Every read asks for unpublished reviews, too: else what waits for a moderator
+    would look deleted.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class WixReviews(WixRecords):
         app_id: str = "",
         now: Callable[[], datetime] = now_in_utc,
         learned: Mapping[str, str] = NOTHING,
+        note: Callable[[Mapping[str, str]], None] = lambda learned: None,
     ) -> None:
         kind = Kind(
             "review",
@@ -87,8 +89,9 @@ class WixReviews(WixRecords):
         super().__init__(api, kind)
         self._app_id, self._now = app_id, now
         self.capabilities = replace(CAPABILITIES, shows_hidden=shows_hidden(learned))
-        # What nobody has probed is found out as Wix does it, once for each process.
+        # What nobody has probed is found out as Wix does it.
         self._filters_contacts, self._replaces_content = True, takes_pictures(learned)
+        self._note = note
 
     def record_in(self, payload: Mapping[str, Any]) -> Record | None:
         return review_of_event(payload, self._app_id)
@@ -195,7 +198,9 @@ class WixReviews(WixRecords):
         if revision is None or record.revision != revision + 1:
             return record
         lost = lost_in(record, last, draft)
-        self._replaces_content = self._replaces_content or bool(lost)
+        if lost and not self._replaces_content:
+            self._replaces_content = True
+            self._note(has_replaced(lost))
         return replace(record, lost=lost)
 
     def _last_returned(
