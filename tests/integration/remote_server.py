@@ -66,44 +66,53 @@ def always(reply: Reply) -> Callable[[Asked], Reply]:
     return lambda asked: reply
 
 
+class _Answering(BaseHTTPRequestHandler):
+    remote: RemoteServer  # of a subclass
+
+    protocol_version = "HTTP/1.1"
+    # Else each answer but the first waits 40 ms for an acknowledgement of its head.
+    disable_nagle_algorithm = True
+
+    def handle_any(self) -> None:
+        asked = self._asked()
+        self.remote.asked.append(asked)
+        self.remote.under_way(1)
+        try:
+            reply = self.remote.answer(asked)
+        finally:
+            self.remote.under_way(-1)
+        if reply.hangs_up:
+            self.close_connection = True
+        else:
+            self._send(reply)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - the names that http.server calls
+
+    def _asked(self) -> Asked:
+        parts = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        return Asked(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body)
+
+    def _send(self, reply: Reply) -> None:
+        content = reply.raw or b""
+        if reply.body is not None:
+            content = json.dumps(reply.body).encode()
+        self.send_response(reply.status)
+        for name, value in {"Content-Length": str(len(content)), **reply.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: Any) -> None:
+        """Silent."""
+
+
 @contextmanager
 def remote_server() -> Iterator[RemoteServer]:
     remote = RemoteServer()
-
-    class Answering(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        # Else each answer but the first waits 40 ms for an acknowledgement of its head.
-        disable_nagle_algorithm = True
-
-        def handle_any(self) -> None:
-            parts = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            asked = Asked(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body)
-            remote.asked.append(asked)
-            remote.under_way(1)
-            try:
-                reply = remote.answer(asked)
-            finally:
-                remote.under_way(-1)
-            if reply.hangs_up:
-                self.close_connection = True
-                return
-            content = reply.raw or b""
-            if reply.body is not None:
-                content = json.dumps(reply.body).encode()
-            self.send_response(reply.status)
-            for name, value in {"Content-Length": str(len(content)), **reply.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - the names that http.server calls
-
-        def log_message(self, *_: Any) -> None:
-            """Silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    answering = type("Answering", (_Answering,), {"remote": remote})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), answering)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

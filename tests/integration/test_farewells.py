@@ -79,7 +79,10 @@ def given(shop: Shop) -> Account:
 
 
 def check_hooks(shop: Shop, account: Account) -> None:
-    """A worker looks at them, once it knows what the account has now: within two seconds."""
+    """A worker looks at them, once it knows what the account has now: within two seconds.
+
+    A look that failed amid its work has claimed them: for a minute no other one makes them.
+    """
     for _ in eventually(5.0):
         with suppress(Away):
             if not shop.worker.accounts.check_hooks(account.source).missing:

@@ -81,18 +81,20 @@ def test_copy_that_comes_back_lets_the_strangers_rating_go(world: World, way: st
     assert broken_invariants(world) == []
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_copy_that_is_deleted_lets_the_strangers_rating_go(world: World, way: str) -> None:
-    goes_on(world, lambda world: world.external.visitor_deletes("e1"), way)
-    assert world.ledger.held_reasons() == []
-    assert on_wix(world) == {STRANGER: "40", BESIDE: "80"}
-    assert outside(world) == {"e2": (0, "4"), "e3": (1, "2")}
-    assert broken_invariants(world) == []
+def deletes_the_copy(world: World) -> None:
+    world.external.visitor_deletes("e1")
 
 
+def deletes_whose_copy_it_was(world: World) -> None:
+    world.wix.visitor_deletes(wix_id_of(world, 0))
+
+
+@pytest.mark.parametrize("delete", [deletes_the_copy, deletes_whose_copy_it_was])
 @pytest.mark.parametrize("way", WAYS)
-def test_rating_whose_copy_it_was_takes_the_copy_along(world: World, way: str) -> None:
-    goes_on(world, lambda world: world.wix.visitor_deletes(wix_id_of(world, 0)), way)
+def test_either_of_the_pair_deleted_takes_the_other_and_frees_the_stranger(
+    world: World, way: str, delete: Callable[[World], None]
+) -> None:
+    goes_on(world, delete, way)
     assert world.ledger.held_reasons() == []
     assert on_wix(world) == {STRANGER: "40", BESIDE: "80"}
     assert outside(world) == {"e2": (0, "4"), "e3": (1, "2")}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import sync_worker
+from sync_worker.tasks import LATER
 
 ROOT = Path(sync_worker.__file__).parent
 # What only a worker needs.
@@ -34,8 +35,6 @@ def test_application_of_celery_imports_nothing_that_only_a_worker_needs() -> Non
 
 @pytest.mark.parametrize("file", ["tasks.py", "doctor/live/asked_tasks.py"])
 def test_worker_imports_as_it_starts_whatever_a_task_imports(file: str) -> None:
-    from sync_worker.tasks import LATER
-
     tree = ast.parse((ROOT / file).read_text())
     inside = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     later = set()
