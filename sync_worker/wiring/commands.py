@@ -65,7 +65,9 @@ class Wiring:
         self.book = account_book(
             settings, self.connectors, lambda: Transactions(self.databases.aside)
         )
-        self.remotes = Remotes(settings, self.connectors, self.redis, self.book, self._note_learned)
+        self.remotes = Remotes(
+            settings, self.connectors, self.redis, self.book, lambda: self.admin.sites
+        )
         self.sweeps = SweepParts(
             settings, self.databases, self.redis, self.connectors, self.remotes
         )
@@ -75,9 +77,6 @@ class Wiring:
     def manifests(self) -> dict[str, Manifest]:
         """By connector. Raises Misconfigured."""
         return self.connectors.manifests
-
-    def _note_learned(self, site_id: int, learned: Mapping[str, str]) -> None:
-        self.admin.sites.note_learned(site_id, learned)
 
     @cached_property
     def admin(self) -> LedgerAdmin:

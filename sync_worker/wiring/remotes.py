@@ -14,6 +14,7 @@ from sync_worker.core.errors import SyncError
 from sync_worker.core.ports.catalogue import Catalogue
 from sync_worker.core.ports.remote import Connection, Remote
 from sync_worker.core.values import Account, OldShop, Side, Site, WixKind
+from sync_worker.ledger.administration.sites import SiteAdmin
 from sync_worker.remotes.external.catalogue import catalogue_of
 from sync_worker.remotes.external.hooks import ExternalHooks
 from sync_worker.remotes.http.authorization import Authorization, FixedHeaders
@@ -33,8 +34,6 @@ from sync_worker.wiring.connectors import Connectors
 from sync_worker.wiring.external_remotes import Access, ExternalRemotes
 from sync_worker.wiring.redis_parts import RedisParts
 
-NoteLearned = Callable[[int, Mapping[str, str]], None]
-
 log = structlog.get_logger(__name__)
 
 # Each holds two clients.
@@ -50,9 +49,9 @@ class Remotes:
     """Connects sites to their remotes, each once. Shared by the threads of a process.
 
     ``is_patient``: for sweeps and files; webhooks go first. ``wait``: how such work waits for the
-    budget, some seconds at a time. ``note_learned`` keeps what answers show of a site, for all
-    processes: it may raise SyncError. What has to do with a site's external system raises
-    Misconfigured, and of an account Held (revoked, its secrets do not open) and Transient.
+    budget, some seconds at a time. ``sites`` keep what answers show of one, for all processes. What
+    has to do with a site's external system raises Misconfigured, and of an account Held (revoked,
+    its secrets do not open) and Transient.
     """
 
     def __init__(
@@ -61,9 +60,9 @@ class Remotes:
         connectors: Connectors,
         redis: RedisParts,
         book: AccountBook,
-        note_learned: NoteLearned,
+        sites: Callable[[], SiteAdmin],
     ) -> None:
-        self._note_learned = note_learned
+        self._sites = sites
         self._settings, self._connectors, self._redis = settings, connectors, redis
         self._clients = Clients(settings.slots)
         self._externals = ExternalRemotes(connectors, redis, book, self._clients)
@@ -145,7 +144,7 @@ class Remotes:
     def _note(self, site_id: int, learned: Mapping[str, str]) -> None:
         """Told amid a write whose outcome is known: what is not kept is found out once more."""
         try:
-            self._note_learned(site_id, learned)
+            self._sites().note_learned(site_id, learned)
         except SyncError as error:
             log.warning("learned_not_kept", site=site_id, error=type(error).__name__)
 

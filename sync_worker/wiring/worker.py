@@ -54,7 +54,7 @@ class WorkerWiring:
         self._connectors = Connectors(settings, environ)
         self._book = account_book(settings, self._connectors, self._transactions, self._listen)
         self._remotes = Remotes(
-            settings, self._connectors, self.redis, self._book, self._note_learned
+            settings, self._connectors, self.redis, self._book, lambda: self.admin.sites
         )
         self._sweeps = SweepParts(
             settings, self.databases, self.redis, self._connectors, self._remotes
@@ -88,9 +88,6 @@ class WorkerWiring:
                 threads=self.settings.threads,
             ),
         )
-
-    def _note_learned(self, site_id: int, learned: Mapping[str, str]) -> None:
-        self.admin.sites.note_learned(site_id, learned)
 
     @cached_property
     def admin(self) -> LedgerAdmin:

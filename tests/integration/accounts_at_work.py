@@ -45,7 +45,7 @@ class AtWork:
             ground.connectors,
             self.redis,
             ground.book,
-            ground.admin.sites.note_learned,
+            lambda: ground.admin.sites,
         )
         ledger = SqlAccountUpkeep(ground.ledger.transactions)
         self.upkeep = AccountUpkeep(

@@ -39,7 +39,7 @@ def remotes(
     ground = AccountGround(engine, small_manifest(tmp_path), environ)
     redis = RedisParts(ground.settings)
     yield Remotes(
-        ground.settings, ground.connectors, redis, ground.book, ground.admin.sites.note_learned
+        ground.settings, ground.connectors, redis, ground.book, lambda: ground.admin.sites
     )
     engine.dispose()
 

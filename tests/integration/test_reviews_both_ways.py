@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +18,7 @@ from sync_sandbox.server import Sandbox, SandboxOptions
 from sync_sandbox.wix.events import OWNER
 from sync_sandbox.wix.reviews.moderation import Mode
 from sync_worker.config import load_settings
-from sync_worker.core.errors import Permanent
+from sync_worker.core.errors import Permanent, Transient
 from sync_worker.core.values import Contact, Draft, EntityRef, WixKind
 from sync_worker.manifest.default_field import default_field
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
@@ -247,6 +247,24 @@ def test_that_wix_takes_pictures_is_known_to_every_worker(shop: Shop) -> None:
         wix.update(review.remote_id, draft, review.revision)
     assert Counter(shop.box.wix.calls) == calls
     another.close()
+
+
+def test_review_that_lost_its_pictures_is_held_also_if_nothing_keeps_that(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The update has come to Wix: a ledger that is away just then makes no second one of it."""
+    shop.writes_on_wix(4, media=[{"image": {"id": "8bb438_ab12.jpg"}}])
+    shop.box.wix.faults.set("patch_replaces_content", chance=1.0)
+    asked: list[int] = []
+
+    def is_away(site_id: int, learned: Mapping[str, str]) -> None:
+        asked.append(site_id)
+        raise Transient("the ledger did not answer")
+
+    monkeypatch.setattr(shop.wiring.admin.sites, "note_learned", is_away)
+    assert shop.edits_outside(5)[PATCH] == 1
+    assert asked == [shop.site.id]
+    assert "content_replaced" in {one.reason for one in shop.wiring.admin.held.all()}
 
 
 @pytest.mark.parametrize("switch", ["organic_read_only", "organic_is_conflict"])

@@ -30,6 +30,11 @@ def takes_pictures(learned: Mapping[str, str]) -> bool:
 
 
 def has_replaced(lost: Iterable[str]) -> dict[str, str]:
-    """What an update of ours has shown, as a probe would say it. ``lost``: words and pictures."""
+    """What an update of ours has shown, as a probe would say it. ``lost``: words and pictures.
+
+    Where Wix has taken words that the update did not touch it is not tried whether pictures stay.
+    """
     taken = ", ".join(sorted(lost))
-    return {KEEPS_CONTENT: f"{REPLACES}, {taken} went: none goes to a review with {PICTURES}"}
+    return {
+        KEEPS_CONTENT: f"{REPLACES}: {taken} went, so no update goes to a review with {PICTURES}"
+    }
