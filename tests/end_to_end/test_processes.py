@@ -22,6 +22,8 @@ from sync_worker.runtime.local.processes import Processes
 from tests.end_to_end.conftest import StageMaker
 from tests.unit.signed import APP_ID, OWN_SERVICE, a_token, an_envelope, an_event, claims, pem
 
+pytestmark = pytest.mark.full
+
 PRODUCTS = {"beans": "SKU-1"}
 
 
@@ -37,7 +39,6 @@ def wait_for(condition: Any, seconds: float = 60) -> Any:
     raise AssertionError("it did not happen in time")
 
 
-@pytest.mark.full
 def test_plain_commands_serve_by_environment_only(
     tmp_path: Path, environ: dict[str, str], redis_server: EmbeddedRedis
 ) -> None:
@@ -73,7 +74,6 @@ def test_plain_commands_serve_by_environment_only(
     assert [line for line in lines if "Traceback" in line] == []
 
 
-@pytest.mark.full
 def test_flower_tells_how_each_delivery_ended(make_stage: StageMaker) -> None:
     """By its rating, its end and a state to filter by; ticks that found nothing leave no row."""
     port = free_port()
@@ -143,7 +143,6 @@ def _tasks(flower: str, search: str = "") -> list[dict[str, Any]]:
     return rows
 
 
-@pytest.mark.full
 def test_dead_gateway_and_worker_are_started_again(make_stage: StageMaker) -> None:
     import threading
 
@@ -163,7 +162,6 @@ def test_dead_gateway_and_worker_are_started_again(make_stage: StageMaker) -> No
 
 
 @pytest.mark.own_redis
-@pytest.mark.full
 def test_redis_wiped_in_between_costs_nothing(make_stage: StageMaker) -> None:
     """The broker forgets the queue, the guard, the token: the sweeper rings again, the ledger knows
     the rest.
@@ -210,7 +208,6 @@ def test_process_without_a_needed_setting_says_which(
     assert missing in done.stderr.splitlines()[-1]
 
 
-@pytest.mark.full
 def test_celeryconfig_in_the_working_folder_replaces_no_setting(
     tmp_path: Path, environ: dict[str, str], redis_server: EmbeddedRedis
 ) -> None:

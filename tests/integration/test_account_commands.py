@@ -18,6 +18,8 @@ from sync_worker.ledger.database import open_engine
 from sync_worker.ledger.transactions import Transactions
 from tests.commands import run_command
 
+pytestmark = pytest.mark.full
+
 INSTANCE = "11111111-0000-4000-8000-00000000000{}"
 SECRETS = ("canary-key-1", "canary-secret-2", "canary-hook-3")
 SHOP = {

@@ -132,6 +132,7 @@ def test_hooks_are_made_for_new_accounts_and_for_new_addresses(
     assert ground.store.addresses_over(one.public_id) == []
 
 
+@pytest.mark.full
 def test_change_during_a_look_is_not_missed(
     with_hooks: AtWork, hook_shop: HookShop, server: RemoteServer
 ) -> None:
@@ -145,6 +146,7 @@ def test_change_during_a_look_is_not_missed(
     assert work.upkeep.hooks_changed() == []
 
 
+@pytest.mark.full
 def test_hook_that_we_made_signs_with_the_new_secret(
     with_hooks: AtWork, hook_shop: HookShop, server: RemoteServer, redis: Redis
 ) -> None:
@@ -169,6 +171,7 @@ def test_hook_that_we_made_signs_with_the_new_secret(
     assert hook_shop.made == made
 
 
+@pytest.mark.full
 def test_hook_is_left_alone_when_anything_but_its_secret_changes(
     with_hooks: AtWork, hook_shop: HookShop, server: RemoteServer, redis: Redis
 ) -> None:
@@ -197,6 +200,7 @@ def test_hook_that_its_owner_made_is_kept(
     assert hook_shop.hooks["t-one"] == [hook]
 
 
+@pytest.mark.full
 def test_hooks_of_accounts_that_are_not_in_use_are_left_alone(
     with_hooks: AtWork, hook_shop: HookShop, server: RemoteServer
 ) -> None:
@@ -210,6 +214,7 @@ def test_hooks_of_accounts_that_are_not_in_use_are_left_alone(
     assert work.upkeep.hooks_due() == []
 
 
+@pytest.mark.full
 def test_hooks_are_looked_at_again_when_the_last_look_is_old(
     with_hooks: AtWork, hook_shop: HookShop, server: RemoteServer
 ) -> None:
@@ -223,6 +228,7 @@ def test_hooks_are_looked_at_again_when_the_last_look_is_old(
     assert work.upkeep.hooks_due() == [one.source]
 
 
+@pytest.mark.full
 def test_hooks_that_nobody_has_tried_for_longest_come_first(with_hooks: AtWork) -> None:
     """A try that failed counts as one: where many fail, the others have their turn all the same."""
     work, ground = with_hooks, with_hooks.ground

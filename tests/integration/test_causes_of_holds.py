@@ -32,6 +32,8 @@ from tests.integration.own_worker import OwnWorker
 from tests.integration.remote_server import Asked, RemoteServer, Reply
 from tests.integration.small_connector import BASE, a_row
 
+pytestmark = pytest.mark.full
+
 EMAIL = "ada@example.com"
 TOLD = {
     "verify": [{"type": "url_token", "secret": {"env": "HOOK_SECRET"}}],

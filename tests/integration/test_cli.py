@@ -12,6 +12,8 @@ import pytest
 from tests.integration.shell import Shell
 from tests.unit.signed import OWN_SERVICE
 
+pytestmark = pytest.mark.full
+
 
 @pytest.mark.usefixtures("home")
 def test_site_is_added_with_the_default_field(shell: Shell) -> None:

@@ -13,6 +13,8 @@ import pytest
 from tests.commands import run_command
 from tests.terminal import CTRL_C, at_terminal
 
+pytestmark = pytest.mark.full
+
 COMMAND = str(Path(sys.executable).parent / "ratings-sync")
 
 
@@ -95,7 +97,6 @@ def test_yes_without_a_step_back_is_refused(tmp_path: Path, environ: dict[str, s
     assert "--yes goes with --to" in refused(["migrate", "--yes"], tmp_path, environ)
 
 
-@pytest.mark.full
 def test_step_back_asks_at_a_terminal(tmp_path: Path, environ: dict[str, str]) -> None:
     assert run_command(["migrate"], tmp_path, environ).returncode == 0
     newest, command = schema_of(tmp_path), [COMMAND, "migrate", "--to", "0001"]
@@ -127,7 +128,6 @@ def test_up_with_new_or_a_ledger_or_a_server_does_not_ask(
     assert "no ledger" not in refused(["up"], tmp_path, wrong)
 
 
-@pytest.mark.full
 def test_up_asks_at_a_terminal(tmp_path: Path, environ: dict[str, str]) -> None:
     seen = at_terminal([COMMAND, "up"], tmp_path, environ, {"[y/N]": "n\n"})
     assert seen.status == 1
@@ -157,7 +157,6 @@ def test_sandbox_never_overwrites_a_manifest_of_a_person(
     assert not (tmp_path / ".env").exists()
 
 
-@pytest.mark.full
 def test_sandbox_writes_its_own_file_anew_until_a_person_changes_it(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:

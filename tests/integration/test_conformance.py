@@ -134,6 +134,7 @@ def test_reading_only_writes_nothing(stack: ExitStack, tmp_path: Path) -> None:
     assert {call.split()[0] for call in platform.calls} == {"GET"}
 
 
+@pytest.mark.full
 def test_search_that_lags_is_measured(stack: ExitStack, tmp_path: Path) -> None:
     ground = Ground(stack, tmp_path, "fera")
     assert ground.box.platform is not None
@@ -143,6 +144,7 @@ def test_search_that_lags_is_measured(stack: ExitStack, tmp_path: Path) -> None:
     assert float(lag.split()[1]) >= 0.5, lag
 
 
+@pytest.mark.full
 def test_system_that_rounds_differs_from_what_is_declared(stack: ExitStack, tmp_path: Path) -> None:
     ground = Ground(stack, tmp_path, "own-service")
     ground.box.reviews.faults.set("rounds", chance=1.0)
@@ -152,6 +154,7 @@ def test_system_that_rounds_differs_from_what_is_declared(stack: ExitStack, tmp_
     assert (suite.made, ground.external()) == ([], [])
 
 
+@pytest.mark.full
 def test_system_that_spoils_texts_differs_from_what_is_declared(
     stack: ExitStack, tmp_path: Path
 ) -> None:
@@ -195,6 +198,7 @@ def test_what_was_made_is_deleted_when_the_system_fails_half_way(
     assert (suite.made, ground.external()) == ([], [])
 
 
+@pytest.mark.full
 def test_status_that_alone_is_taken_for_gone_is_measured(stack: ExitStack, tmp_path: Path) -> None:
     """A rule without the system's own word cannot tell a record that is gone from an outage."""
     ground = Ground(stack, tmp_path, "own-service")

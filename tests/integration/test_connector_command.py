@@ -23,6 +23,7 @@ from tests.unit.signed import OWN_SERVICE
 __all__ = ["nowhere"]  # a fixture that each test here uses by itself
 
 
+@pytest.mark.full
 def test_list_shows_what_ships_and_what_connectors_names(server: RemoteServer) -> None:
     rows = said("list", CONNECTORS=f"own-service,{a_shop(server)}")
     ids = [row["id"] for row in rows]
@@ -31,6 +32,7 @@ def test_list_shows_what_ships_and_what_connectors_names(server: RemoteServer) -
     assert "woocommerce" in run("list").output
 
 
+@pytest.mark.full
 def test_show_derives_abilities_and_says_limits_and_missing_settings() -> None:
     shown = said("show", "judgeme")
     assert shown["can"]["update"] == "no"
@@ -41,6 +43,7 @@ def test_show_derives_abilities_and_says_limits_and_missing_settings() -> None:
     assert "not set yet: JUDGEME_SHOP_DOMAIN" in output
 
 
+@pytest.mark.full
 def test_check_is_good_for_what_ships_and_for_a_new_skeleton() -> None:
     assert run("check", "bigcommerce").exit_code == 0
     assert run("new", "our-reviews", "--out", "our-reviews.yaml").exit_code == 0
@@ -57,6 +60,7 @@ BY_STATUS = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("every", "really"), [(30, 60), (60, None), (90, 120), (300, None)])
 def test_check_says_when_the_scheduler_asks_less_often(every: int, really: int | None) -> None:
     Path("often.yaml").write_text(
@@ -87,6 +91,7 @@ def test_no_connector_that_ships_takes_a_status_for_gone() -> None:
         assert not any(rule.is_bare_gone for rule in named)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("rule", "advice"),
     [
@@ -110,6 +115,7 @@ def test_check_names_a_rule_that_guesses_and_the_manifest_loads(rule: str, advic
     assert "(our-reviews.yaml, line " in line
 
 
+@pytest.mark.full
 def test_new_never_overwrites_and_refuses_a_name_that_is_none() -> None:
     Path("x.yaml").write_text("mine")
     assert isinstance(run("new", "x", "--out", "x.yaml").exception, Misconfigured)
@@ -117,6 +123,7 @@ def test_new_never_overwrites_and_refuses_a_name_that_is_none() -> None:
     assert isinstance(run("new", "Our Reviews").exception, Misconfigured)
 
 
+@pytest.mark.full
 def test_check_of_a_wrong_sample_ends_with_1_and_names_it() -> None:
     text = run("new", "our-reviews").output.replace('entity: "22"', 'entity: "23"')
     Path("our-reviews.yaml").write_text(text)
@@ -127,6 +134,7 @@ def test_check_of_a_wrong_sample_ends_with_1_and_names_it() -> None:
     )
 
 
+@pytest.mark.full
 def test_live_check_asks_the_system_and_tells_why_it_fails(server: RemoteServer) -> None:
     server.answer = lambda asked: Reply(body=[])
     assert run("check", a_shop(server), "--live", **WOO).exit_code == 0
@@ -138,6 +146,7 @@ def test_live_check_asks_the_system_and_tells_why_it_fails(server: RemoteServer)
     assert isinstance(run("check", a_shop(server), "--live").exception, Misconfigured)
 
 
+@pytest.mark.full
 def test_live_check_for_programs_prints_one_document_and_no_log(
     server: RemoteServer, tmp_path: Path
 ) -> None:
@@ -156,6 +165,7 @@ def test_live_check_for_programs_prints_one_document_and_no_log(
         assert done.returncode == (0 if findings[-1]["is_good"] else 1), done.stderr
 
 
+@pytest.mark.full
 def test_schema_is_json() -> None:
     assert "operations" in json.loads(run("schema").output)["properties"]
 
@@ -170,6 +180,7 @@ def every_command(command: Command, *names: str) -> Iterator[tuple[str, ...]]:
             yield from every_command(child, *names, name)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("words", list(every_command(connector)), ids=" ".join)
 def test_every_command_explains_itself_with_an_example(words: tuple[str, ...]) -> None:
     result = run(*words, "--help")

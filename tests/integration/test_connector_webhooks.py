@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from sync_worker.core.errors import (
@@ -12,6 +13,8 @@ from sync_worker.core.errors import (
 )
 from tests.integration.connector_shell import WOO, a_shop, nowhere, run
 from tests.integration.remote_server import Asked, RemoteServer, Reply
+
+pytestmark = pytest.mark.full
 
 __all__ = ["nowhere"]  # a fixture that each test here uses by itself
 

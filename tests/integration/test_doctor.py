@@ -68,6 +68,7 @@ def ask(
         wiring.close()
 
 
+@pytest.mark.full
 def test_good_installation_has_nothing_wrong(ask: Ask) -> None:
     found = ask()
     assert [check for check in found.values() if check.verdict == "bad"] == []
@@ -82,6 +83,7 @@ def test_good_installation_has_nothing_wrong(ask: Ask) -> None:
     assert found["gateway"].verdict == "skipped"
 
 
+@pytest.mark.full
 def test_record_is_read_and_a_wrong_path_is_named(ask: Ask, box: Sandbox, tmp_path: Path) -> None:
     """A probe alone is green for a manifest that reads nothing."""
     draft = {"subject": {"id": "22"}, "author": {"email": "ada@example.com"}, "score": 4}
@@ -97,10 +99,12 @@ def test_record_is_read_and_a_wrong_path_is_named(ask: Ask, box: Sandbox, tmp_pa
     assert "operations.list.items_path: nothing at `rows`, the answer has: data" in check.what
 
 
+@pytest.mark.full
 def test_without_a_site_it_says_how_to_get_one(ask: Ask) -> None:
     assert "ratings-sync setup" in ask(with_site=False)["wix"].next_step
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("changes", "name", "what", "next_step"),
     [
@@ -152,10 +156,12 @@ def test_what_is_wrong_is_said_with_the_next_step(
     assert next_step in check.next_step
 
 
+@pytest.mark.full
 def test_broker_and_cache_in_one_database_are_told(ask: Ask, redis_server: EmbeddedRedis) -> None:
     assert ask(REDIS_CACHE_URL=redis_server.url)["redis databases"].verdict == "bad"
 
 
+@pytest.mark.full
 def test_redis_that_would_evict_the_queue_is_told(ask: Ask, redis: Redis) -> None:
     redis.config_set("maxmemory-policy", "allkeys-lru")
     try:
@@ -165,23 +171,27 @@ def test_redis_that_would_evict_the_queue_is_told(ask: Ask, redis: Redis) -> Non
     assert (check.verdict, check.next_step) == ("bad", "set maxmemory-policy noeviction")
 
 
+@pytest.mark.full
 def test_typing_error_in_a_setting_is_noted(ask: Ask) -> None:
     found: Any = ask(WIX_BUDGET_PER_MINUT="5")
     assert found["settings"].next_step == "did you mean WIX_BUDGET_PER_MINUTE?"
 
 
+@pytest.mark.full
 def test_older_name_beside_the_new_one_is_noted(ask: Ask) -> None:
     found: Any = ask(WORKER_SLOTS="12", WORKER_CONCURRENCY="6")
     assert "a worker has 12 slots" in found["settings"].what
     assert found["settings"].next_step == "remove WORKER_CONCURRENCY"
 
 
+@pytest.mark.full
 def test_setting_that_does_nothing_any_more_is_noted(ask: Ask) -> None:
     found: Any = ask(WORKER_ONE_CORE="true")
     assert found["settings"].what == "WORKER_ONE_CORE does nothing any more"
     assert found["settings"].next_step == "remove WORKER_ONE_CORE"
 
 
+@pytest.mark.full
 def test_wix_that_is_down_is_told_in_words(ask: Ask, box: Sandbox) -> None:
     box.wix.faults.set("unavailable", chance=1.0)
     check = ask()["wix 11111111 token"]
@@ -190,6 +200,7 @@ def test_wix_that_is_down_is_told_in_words(ask: Ask, box: Sandbox) -> None:
     assert box.wix.faults.struck["unavailable"] == 3, "the tries of one call: a person looks on"
 
 
+@pytest.mark.full
 def test_rule_that_guesses_what_is_gone_is_noted(ask: Ask, tmp_path: Path) -> None:
     rules = "[{status: [404, 410], outcome: gone}]"
     manifest = tmp_path / "mine.yaml"
@@ -203,6 +214,7 @@ def test_rule_that_guesses_what_is_gone_is_noted(ask: Ask, tmp_path: Path) -> No
     assert "change this rule" in found.next_step
 
 
+@pytest.mark.full
 def test_site_from_before_hears_once_what_guests_may_change(ask: Ask, tmp_path: Path) -> None:
     """Only where the system says who is a guest; a new site has it with its other policies."""
     shop = {
@@ -229,6 +241,7 @@ def test_site_from_before_hears_once_what_guests_may_change(ask: Ask, tmp_path: 
     assert not [name for name in ask(**shop) if name.startswith("guests")]
 
 
+@pytest.mark.full
 def test_it_names_the_work_of_a_site_that_fails(ask: Ask, tmp_path: Path) -> None:
     assert ask()["site work"].verdict == "ok"
     engine = open_engine(f"sqlite:///{tmp_path / 'ledger.db'}")

@@ -199,6 +199,7 @@ def work_off(at: Ground, ids: list[int]) -> Counter[str]:
     return Counter(str(one["outcome"]).split()[0] for one in told)
 
 
+@pytest.mark.full
 def test_backlog_is_worked_off_with_one_run_a_delivery(at: Ground) -> None:
     """Sweeps come and go, by themselves and because the budget refuses some: an empty bucket."""
     ids = store_old(at, 200)

@@ -29,7 +29,7 @@ from sync_worker.ledger.tables import metadata
 from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from sync_worker.wiring import Wiring
 
-pytestmark = pytest.mark.any_redis
+pytestmark = [pytest.mark.any_redis, pytest.mark.full]
 
 DATA = Path(__file__).parents[1] / "data" / "ledger-2a134f7"
 BELOW = "0007"  # one below the schema of the dumps

@@ -111,6 +111,7 @@ def test_server_that_reads_its_data_for_long_is_waited_for(
     assert list((tmp_path / "redis").glob("set-aside-*")) == []
 
 
+@pytest.mark.full
 def test_server_that_does_not_answer_is_ended_before_another_is_tried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,8 @@ from sync_worker.ledger.process_tables import listed
 from sync_worker.ledger.tables import inbox
 from tests.twins.observed_ledger import ObservedLedger
 
+pytestmark = pytest.mark.full
+
 ROWS = 2 * ROWS_SEARCHED_AT_ONCE + 100
 GONE = Contact("contact-gone", "gone@example.com")
 BATCHES = 3

@@ -40,6 +40,8 @@ from sync_worker.telemetry.broker_figures import broker_figures
 from tests.commands import run_command
 from tests.unit.signed import OWN_SERVICE
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture(params=["sqlite_url", "postgres_url"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:

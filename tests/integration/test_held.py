@@ -35,6 +35,7 @@ def held(shell: Shell, *words: str) -> list[int]:
     return [row["inbox_id"] for row in json.loads(shell.good("held", *words, "--json"))]
 
 
+@pytest.mark.full
 def test_held_deliveries_are_filtered_by_reason_side_site_and_time(site: Shell) -> None:
     first, second = hold(site, "refused", 1), hold(site, "no_email", 2)
     third = hold(site, "refused", 3, Side.EXTERNAL)
@@ -47,6 +48,7 @@ def test_held_deliveries_are_filtered_by_reason_side_site_and_time(site: Shell) 
     assert site.run("held", "--since", "yesterday").returncode == 2
 
 
+@pytest.mark.full
 def test_release_by_reason_leaves_the_others_held(site: Shell) -> None:
     first, second = hold(site, "refused", 1), hold(site, "no_email", 2)
     assert json.loads(site.good("held", "release", "--reason", "refused", "--json"))[
@@ -55,6 +57,7 @@ def test_release_by_reason_leaves_the_others_held(site: Shell) -> None:
     assert held(site) == [second]
 
 
+@pytest.mark.full
 def test_release_of_what_is_not_held_is_told_and_ends_with_status_1(site: Shell) -> None:
     first = hold(site, "refused", 1)
     done = site.run("held", "release", str(first), "77")
@@ -62,6 +65,7 @@ def test_release_of_what_is_not_held_is_told_and_ends_with_status_1(site: Shell)
     assert "not released, as unknown or on their way already: 77" in done.stderr
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "words", [("held", "release"), ("held", "drop", "--why", "no"), ("replay",)]
 )
@@ -77,6 +81,7 @@ def test_reason_that_nothing_is_held_for_is_answered_with_those_that_are(
     assert "nothing is held for the reason 'refusd'; held now: refused (1)" in done.stderr
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "words", [("release",), ("drop", "--why", "because"), ("drop", "--reason", "refused")]
 )
@@ -88,6 +93,7 @@ def test_bulk_command_without_its_terms_is_refused_as_usage(
     assert len(held(site)) == 1
 
 
+@pytest.mark.full
 def test_dropped_delivery_is_over_and_its_reason_is_in_the_history(site: Shell) -> None:
     first, second = hold(site, "anonymous_visitor", 1), hold(site, "refused", 2)
     site.good("held", "drop", "--reason", "anonymous_visitor", "--why", "visitors stay on Wix")
@@ -158,6 +164,7 @@ def process(wiring: Wiring, side: Side, source: str, remote_id: str) -> int:
     return inbox_id
 
 
+@pytest.mark.full
 def test_show_tells_both_sides_as_they_are_now_and_the_history(
     live: tuple[Shell, Sandbox, Wiring],
 ) -> None:
@@ -193,6 +200,7 @@ def test_show_tells_both_sides_as_they_are_now_and_the_history(
     assert "overall 60" in shell.good("held", "show", str(number))
 
 
+@pytest.mark.full
 def test_show_waits_for_its_budget_where_no_redis_keeps_one(
     live: tuple[Shell, Sandbox, Wiring],
 ) -> None:
@@ -207,12 +215,14 @@ def test_show_waits_for_its_budget_where_no_redis_keeps_one(
     assert "value 4 by eve@example.com" in shell.good("held", "show", str(number))
 
 
+@pytest.mark.full
 def test_list_narrowed_to_nothing_does_not_say_that_nothing_is_held(site: Shell) -> None:
     """A list that is narrowed to nothing does not say that nothing is held."""
     hold(site, "refused", 1)
     assert "nothing that fits is held" in site.good("held", "--reason", "reused")
 
 
+@pytest.mark.full
 def test_show_of_an_unreachable_side_still_tells_the_rest(
     live: tuple[Shell, Sandbox, Wiring],
 ) -> None:
@@ -225,10 +235,12 @@ def test_show_of_an_unreachable_side_still_tells_the_rest(
     assert "record  none" in shell.good("held", "show", str(inbox_id))
 
 
+@pytest.mark.full
 def test_show_of_an_unknown_delivery_says_so(site: Shell) -> None:
     assert "there is no delivery 99" in site.bad("held", "show", "99")
 
 
+@pytest.mark.full
 def test_reasons_are_told_with_count_and_advice(site: Shell) -> None:
     hold(site, "refused", 1)
     told = site.good("held", "reasons")
@@ -239,6 +251,7 @@ def test_reasons_are_told_with_count_and_advice(site: Shell) -> None:
     assert site.good("held", "reasons", "--side", "external") == "nothing is held\n"
 
 
+@pytest.mark.full
 def test_preview_of_a_release_changes_nothing(site: Shell) -> None:
     first = hold(site, "refused", 1)
     told = site.good("held", "release", "--reason", "refused", "--preview")
@@ -246,5 +259,6 @@ def test_preview_of_a_release_changes_nothing(site: Shell) -> None:
     assert held(site) == [first]
 
 
+@pytest.mark.full
 def test_tries_are_brought_forward(site: Shell) -> None:
     assert site.good("held", "try-now") == "0 deliveries are tried within seconds\n"

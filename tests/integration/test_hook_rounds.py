@@ -28,6 +28,8 @@ from tests.integration.remote_server import Asked, RemoteServer, Reply
 from tests.integration.test_account_hooks import HOOK_CALLS
 from tests.unit.manifest.test_settings import SMALL
 
+pytestmark = pytest.mark.full
+
 SLOTS = 16
 AT_ONCE = 4  # a quarter of the slots
 # Of an account that this process has not met: four to know it, one for addresses whose day is over,

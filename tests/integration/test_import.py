@@ -12,7 +12,7 @@ from sync_worker.cli.options import actor
 from tests.integration.console.table_of_keys import ALONE
 from tests.integration.import_shop import MEMBER, Shop, home_of_shop, row, shop
 
-pytestmark = pytest.mark.any_redis
+pytestmark = [pytest.mark.any_redis, pytest.mark.full]
 
 __all__ = ["home_of_shop", "shop"]  # fixtures
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.import_shop import COLUMNS, Shop, home_of_shop, row, shop
 
-pytestmark = pytest.mark.any_redis
+pytestmark = [pytest.mark.any_redis, pytest.mark.full]
 
 __all__ = ["home_of_shop", "shop"]  # fixtures
 WOOCOMMERCE = (

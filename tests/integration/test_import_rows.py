@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.import_shop import JUDGEME, MEMBER, Shop, home_of_shop, row, shop
 
-pytestmark = pytest.mark.any_redis
+pytestmark = [pytest.mark.any_redis, pytest.mark.full]
 
 __all__ = ["home_of_shop", "shop"]  # fixtures
 MANGLED = {

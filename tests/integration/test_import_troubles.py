@@ -19,7 +19,7 @@ from sync_worker.runtime.local.embedded_redis import EmbeddedRedis
 from tests.integration.import_shop import Shop, home_of_shop, row, shop
 from tests.integration.shell import COMMAND, ENTITIES, Shell
 
-pytestmark = pytest.mark.any_redis
+pytestmark = [pytest.mark.any_redis, pytest.mark.full]
 
 __all__ = ["home_of_shop", "shop"]  # fixtures
 
@@ -34,7 +34,6 @@ def test_lost_answer_of_a_create_makes_no_second_rating(shop: Shop) -> None:
     assert [one["operation"] for one in shop.box.wix.journal] == ["create"] * 6
 
 
-@pytest.mark.full
 @pytest.mark.timeout(300)
 def test_import_that_is_killed_again_and_again_brings_each_rating_once(shop: Shop) -> None:
     count = 150

@@ -92,11 +92,13 @@ def test_interrupt_at_any_moment_of_the_start_is_one_line(
     assert (ended.status, ended.said) == (130, ["ratings-sync: interrupted"])
 
 
+@pytest.mark.full
 def test_background_job_that_ignores_interrupts_goes_on(ready: Path) -> None:
     whole = undisturbed(("status",), ready)
     assert call(("status",), ready, whole.modules // 2, deaf=True).status == whole.status
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("deaf", [False, True])
 def test_command_that_runs_for_long_ends_by_sigterm_however_it_was_started(
     deaf: bool, tmp_path: Path

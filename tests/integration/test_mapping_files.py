@@ -8,6 +8,8 @@ from sync_worker.core.hold_keys import email_hold_key, entity_hold_key
 from sync_worker.core.values import EntityRef, Side
 from tests.integration.shell import ENTITIES, Shell
 
+pytestmark = pytest.mark.full
+
 CONTACTS = "wix_contact_id,email,external_author_id\n"
 FIELDS = (
     "wix_attribute,external_field,wix_min,wix_max,wix_step,"

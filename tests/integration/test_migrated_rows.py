@@ -76,6 +76,7 @@ def test_request_that_waited_for_its_site_goes_to_work_with_the_upgrade(engine: 
     assert inbox.count_open() == 1
 
 
+@pytest.mark.full
 def test_links_keep_their_records_over_what_these_showed(newest: Engine) -> None:
     """The way up notes nothing of them, the way back forgets it; neither loses a link."""
     Ground(ObservedLedger(newest), None).set_up().link(ADA, 1)
@@ -88,6 +89,7 @@ def test_links_keep_their_records_over_what_these_showed(newest: Engine) -> None
         assert connection.execute(external).all() == [("e1", "published", None)]
 
 
+@pytest.mark.full
 def test_sites_from_before_use_wix_ratings_and_the_way_back_loses_none(engine: Engine) -> None:
     """A site on Wix Reviews keeps an older version from taking its reviews for deleted."""
     step_up(engine, "0018")
@@ -106,6 +108,7 @@ def test_sites_from_before_use_wix_ratings_and_the_way_back_loses_none(engine: E
     assert [one.wix_api for one in sites.all()] == [WixKind.RATINGS, WixKind.REVIEWS]
 
 
+@pytest.mark.full
 def test_way_back_is_refused_while_reviews_are_known_to_be_ours(newest: Engine) -> None:
     """An older version would take a rejected import for deleted, and delete its source."""
     Ground(ObservedLedger(newest), None).set_up().link(ADA, 1)
@@ -122,6 +125,7 @@ def test_way_back_is_refused_while_reviews_are_known_to_be_ours(newest: Engine) 
         assert connection.execute(text("SELECT wix_id FROM link_value")).scalars().all() == ["w1"]
 
 
+@pytest.mark.full
 def test_way_back_forgets_words_and_keeps_links_and_open_writes(newest: Engine) -> None:
     """An earlier version reads every value of an open write as a number."""
     run = Ground(ObservedLedger(newest), None).set_up().link(ADA, 1)
@@ -155,6 +159,7 @@ def test_way_back_forgets_words_and_keeps_links_and_open_writes(newest: Engine) 
     assert set(last.link.bases) == {"overall"}
 
 
+@pytest.mark.full
 def test_way_back_forgets_replies_and_keeps_links_and_history(newest: Engine) -> None:
     """An earlier version knows no such write: it is given up, and its line is one of an update."""
     run = Ground(ObservedLedger(newest), None).set_up().link(ADA, 1)
@@ -181,6 +186,7 @@ def test_way_back_forgets_replies_and_keeps_links_and_history(newest: Engine) ->
     assert (last.link.records, set(last.link.bases)) == (again.link.records, {"overall"})
 
 
+@pytest.mark.full
 def test_implicit_account_goes_on_over_the_way_up_and_down_again(newest: Engine) -> None:
     """Every link stays, and what waits for a side that refused us goes on with it."""
     ground = Ground(ObservedLedger(newest), None).set_up()
@@ -208,6 +214,7 @@ def test_implicit_account_goes_on_over_the_way_up_and_down_again(newest: Engine)
     assert opened[1].id == site.id
 
 
+@pytest.mark.full
 def test_worker_of_the_version_before_reads_sites_beside_accounts(newest: Engine) -> None:
     """What it asks with each delivery and each tick; a side that is refused is unknown to it."""
     sites = ledger_admin(newest).sites
@@ -223,6 +230,7 @@ def test_worker_of_the_version_before_reads_sites_beside_accounts(newest: Engine
         assert connection.execute(due).all() == []
 
 
+@pytest.mark.full
 def test_way_back_is_refused_while_a_site_has_an_account_of_its_own(newest: Engine) -> None:
     """An older version would take its shop for that of the environment."""
     sites = ledger_admin(newest).sites

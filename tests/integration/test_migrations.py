@@ -159,6 +159,7 @@ def test_process_of_an_older_version_goes_on_beside_a_newer_schema(newest: Engin
     assert not sql_ledger(newest).inbox.store(a_delivery(1)).is_duplicate
 
 
+@pytest.mark.full
 def test_migration_waits_for_its_turn_longer_than_a_statement_may_run(
     empty_postgres_url: str,
 ) -> None:
@@ -180,6 +181,7 @@ def test_migration_waits_for_its_turn_longer_than_a_statement_may_run(
     waiter.dispose()
 
 
+@pytest.mark.full
 def test_migration_that_cannot_have_its_table_leaves_those_before_it_done(
     empty_postgres_url: str,
 ) -> None:
@@ -246,6 +248,7 @@ def upgrading_behind_an_open_write(
     other.dispose()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("revision", "table", "insert"),
     [("0011", inbox, INSERT_DELIVERY), ("0023", history, INSERT_LINE)],
@@ -269,6 +272,7 @@ def test_writes_go_on_while_a_large_index_is_built(
         gateway.dispose()
 
 
+@pytest.mark.full
 def test_index_whose_build_was_interrupted_is_built_again(empty_postgres_url: str) -> None:
     """PostgreSQL leaves it behind, and no question uses it."""
     unusable = text("SELECT count(*) FROM pg_index WHERE NOT indisvalid")

@@ -19,6 +19,8 @@ from sync_worker.services.onboarding.products import Products
 from sync_worker.wiring.sweeps import NoBell
 from tests.integration.catalogue_shop import OpenShop, Shop, kept_shops, opener
 
+pytestmark = pytest.mark.full
+
 NUMBERS = itertools.count(1)
 MUG = EntityRef("7")
 

@@ -23,6 +23,8 @@ from sync_worker.remotes.http.connection import tls_context
 from tests.integration.remote_server import RemoteServer, Reply, always
 from tests.integration.small_connector import a_manifest, a_remote
 
+pytestmark = pytest.mark.full
+
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\nConnection: close\r\n\r\n{"rows": []}'
 
 

@@ -24,6 +24,8 @@ from sync_worker.wiring.site_opening import SiteOpening
 from tests.integration.catalogue_shop import CLOCK, Shop, kept_shops, opener
 from tests.integration.shell import Shell
 
+pytestmark = pytest.mark.full
+
 ME = "test:me"
 
 
@@ -163,7 +165,6 @@ def test_second_installation_of_an_app_of_many_waits_for_its_account(shop: Shop)
     assert opening(shop, has_keys=True).open("second-instance") is None
 
 
-@pytest.mark.full
 def test_command_takes_a_site_to_its_start(shop: Shop, tmp_path: Path) -> None:
     shell, site = Shell(tmp_path, shop.environ), ("--site", str(shop.site.id))
     told = json.loads(shell.good("onboard", "run", *site, "--json"))

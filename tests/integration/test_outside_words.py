@@ -32,6 +32,8 @@ from sync_worker.telemetry.logs import set_up_logs
 from tests.commands import run_command
 from tests.factories import a_delivery
 
+pytestmark = pytest.mark.full
+
 HOSTILE = {
     "end of markup": "[/x]",
     "markup": "[red]all is well[/red]",

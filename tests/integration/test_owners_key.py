@@ -142,6 +142,7 @@ except Misconfigured as error:
 """
 
 
+@pytest.mark.full
 def test_gateway_starts_without_a_public_key(keyed: Keyed) -> None:
     """An app needs one, also beside a key."""
     environ = {"PATH": os.environ["PATH"], **keyed.environ}

@@ -57,6 +57,7 @@ def test_two_contacts_become_one_with_one_rating_on_each_side(
     assert (bench.wix_values(), bench.external_scores()) == ([40, 80], [Decimal(2), Decimal(4)])
 
 
+@pytest.mark.full
 def test_merge_whose_event_was_lost_is_found_by_its_deletion(bench: Bench) -> None:
     """A merge whose event was lost is found by the deletion that it caused."""
     site = bench.add_site()
@@ -96,6 +97,7 @@ def test_person_who_asks_is_forgotten_on_both_sides(bench: Bench, redis: Redis) 
     assert "ada@example.com" in bench.on_file()
 
 
+@pytest.mark.full
 def test_contact_that_an_owner_deletes_takes_no_rating_along(bench: Bench) -> None:
     site = bench.add_site()
     bob = bench.person("bob@example.com")
@@ -117,6 +119,7 @@ def test_address_that_a_contact_gets_releases_what_waited_for_it(bench: Bench) -
     assert bench.external_scores() == [Decimal(1)]
 
 
+@pytest.mark.full
 def test_site_opens_by_itself_where_one_connector_is_free(
     bench: Bench,
 ) -> None:
@@ -138,6 +141,7 @@ def test_site_opens_by_itself_where_one_connector_is_free(
     assert bench.external_scores() == [Decimal(1)]
 
 
+@pytest.mark.full
 def test_duplicated_site_waits_for_a_connector_of_its_own(bench: Bench) -> None:
     """A duplicated site waits for a connector of its own and has no mapping."""
     origin = bench.add_site()
@@ -147,6 +151,7 @@ def test_duplicated_site_waits_for_a_connector_of_its_own(bench: Bench) -> None:
     assert [one.instance_id for one in bench.wiring.admin.sites.all()] == [origin.instance_id]
 
 
+@pytest.mark.full
 def test_removed_site_rests_and_goes_on_after_a_new_installation(
     bench: Bench,
 ) -> None:
@@ -174,6 +179,7 @@ def test_removed_site_rests_and_goes_on_after_a_new_installation(
     assert (bench.wix_values(), bench.external_scores()) == ([100], [Decimal(5)])
 
 
+@pytest.mark.full
 def test_two_people_whose_addresses_look_alike_stay_two(bench: Bench) -> None:
     """Each rating outside arrives at the contact of its own rater."""
     bench.add_site()
@@ -191,6 +197,7 @@ def test_two_people_whose_addresses_look_alike_stay_two(bench: Bench) -> None:
     assert found == {contacts[email]: 20 * score for email, score in raters.items()}
 
 
+@pytest.mark.full
 def test_one_person_of_two_spellings_of_a_domain_is_one(bench: Bench) -> None:
     site = bench.add_site()
     bench.person("ada@b\u00fccher.example")
@@ -314,6 +321,7 @@ def test_person_who_asks_is_forgotten_before_anybody_adds_the_site(
     assert bench.external_scores() == [Decimal(4)]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("policy", ["hold", "create"])
 def test_row_of_a_file_makes_nobody_a_contact_who_was_erased(bench: Bench, policy: str) -> None:
     site = bench.add_site()

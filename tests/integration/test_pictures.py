@@ -59,6 +59,7 @@ def test_pictures_go_along_with_a_new_review_and_never_later(shop: Shop) -> None
     assert (outside["score"], outside["photos"]) == (5, [CUP])
 
 
+@pytest.mark.full
 def test_addresses_of_pictures_are_erased_with_their_person(shop: Shop) -> None:
     shop.site = shop.wiring.admin.sites.set_policy(shop.site.id, BY_POLICY)
     shop.costs(lambda: rate(shop, "ada@example.com", photos=[MUG]))
@@ -81,6 +82,7 @@ def test_pictures_stay_where_they_are_unless_policy_asks(shop: Shop) -> None:
     assert shop.review["content"]["media"] == []
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("photos", [None, 7, "mug.jpg", {"a": MUG}, [[MUG]], [None, "ftp://a.b"]])
 def test_strange_pictures_keep_no_review_from_being_made(shop: Shop, photos: Any) -> None:
     shop.site = shop.wiring.admin.sites.set_policy(shop.site.id, BY_POLICY)
@@ -89,6 +91,7 @@ def test_strange_pictures_keep_no_review_from_being_made(shop: Shop, photos: Any
     assert shop.review["content"]["media"] == []
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("by_policy", [True, False])
 def test_pictures_of_a_file_go_along_many_in_a_call(
     bench: Bench, tmp_path: Path, by_policy: bool
@@ -106,6 +109,7 @@ def test_pictures_of_a_file_go_along_many_in_a_call(
     assert found == [expected] * 3
 
 
+@pytest.mark.full
 def test_pictures_go_along_with_a_baseline(bench: Bench) -> None:
     bench.site = bench.wiring.admin.sites.set_policy(bench.site.id, BY_POLICY)
     bench.add_people(3)

@@ -199,6 +199,7 @@ def test_changes_that_no_webhook_told_cross_with_the_next_poll(
     } == writes
 
 
+@pytest.mark.full
 def test_poll_is_not_due_before_its_time_nor_just_after_a_sweep(ground: Ground) -> None:
     assert not nightly(ground)
     ground.run()
@@ -206,6 +207,7 @@ def test_poll_is_not_due_before_its_time_nor_just_after_a_sweep(ground: Ground) 
     assert kinds(ground) == ["baseline done"]
 
 
+@pytest.mark.full
 def test_poll_whose_slice_is_over_goes_on_in_the_next_one(ground: Ground) -> None:
     ground.run()
     with ground.wiring.sweeps.runs._transactions.write() as connection:
@@ -215,6 +217,7 @@ def test_poll_whose_slice_is_over_goes_on_in_the_next_one(ground: Ground) -> Non
     assert kinds(ground) == ["baseline done", "poll done"]
 
 
+@pytest.mark.full
 def test_poll_that_the_system_refuses_is_over_and_the_next_comes_in_time(
     ground: Ground,
 ) -> None:

@@ -179,6 +179,7 @@ def environ(tmp_path: Path, fresh_postgres_url: str, redis_server: EmbeddedRedis
     return {**least, **OWN_SERVICE, **more, "COLUMNS": "200"}
 
 
+@pytest.mark.full
 def test_commands_of_a_whole_life_on_postgresql(
     tmp_path: Path, environ: dict[str, str], fresh_postgres_url: str, redis: Redis
 ) -> None:

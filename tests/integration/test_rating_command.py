@@ -32,6 +32,8 @@ from sync_worker.ledger.sql_ledger import sql_ledger
 from tests.factories import a_delivery
 from tests.integration.shell import Shell
 
+pytestmark = pytest.mark.full
+
 ADA = Contact("contact-ada", "ada@example.com", "Ada")
 
 

@@ -136,6 +136,7 @@ def test_baseline_ends_with_equal_sides_and_strangers_held(ground: Ground) -> No
     assert ground.held() == {"unknown_contact": 10}
 
 
+@pytest.mark.full
 def test_wix_wins_the_first_difference_and_the_loser_is_in_the_history(ground: Ground) -> None:
     before, _ = ground.sides()
     ground.run()
@@ -231,6 +232,7 @@ def test_no_sweep_begins_by_itself_before_the_baseline_is_confirmed(
     assert ground.sides() == before
 
 
+@pytest.mark.full
 def test_nightly_sweep_repairs_and_then_rests_for_the_day(ground: Ground) -> None:
     ground.run()
     rating = next(iter(ground.box.wix.ratings.values()))
@@ -247,6 +249,7 @@ def test_nightly_sweep_repairs_and_then_rests_for_the_day(ground: Ground) -> Non
     assert ground.box.wix.calls.total() == 0
 
 
+@pytest.mark.full
 def test_whole_scan_follows_at_once_where_a_webhook_was_enabled_again(ground: Ground) -> None:
     """While it was disabled nobody told of changes; one scan finds them, and then rests."""
     ground.run()
@@ -267,6 +270,7 @@ def test_whole_scan_follows_at_once_where_a_webhook_was_enabled_again(ground: Gr
     assert ground.box.wix.calls.total() == 0
 
 
+@pytest.mark.full
 def test_nightly_sweep_whose_time_is_over_goes_on_in_the_next_slice(ground: Ground) -> None:
     ground.run()
     long_ago(ground)

@@ -91,6 +91,7 @@ def sides(tmp_path: Path, home: Path) -> Iterator[TwoSides]:
 # -- one direction
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("direction", "written", "counts", "rest"),
     [
@@ -117,6 +118,7 @@ def test_run_in_one_direction_leaves_the_rest_to_another_run(
 # -- deletes
 
 
+@pytest.mark.full
 def test_mass_delete_is_held_and_crosses_once_it_is_allowed(
     tmp_path: Path,
 ) -> None:
@@ -140,6 +142,7 @@ def test_mass_delete_is_held_and_crosses_once_it_is_allowed(
 # -- the question
 
 
+@pytest.mark.full
 def test_declined_plan_writes_nothing(sides: TwoSides) -> None:
     seen = sides.at_terminal({"Go on?": "n\n"})
     assert (seen.status, sides.counts()) == (0, (12, 12))
@@ -147,6 +150,7 @@ def test_declined_plan_writes_nothing(sides: TwoSides) -> None:
     assert "nothing was written" in seen.text
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("number", "status"), STOPS)
 def test_signal_at_the_question_stops_and_the_same_command_goes_on(
     sides: TwoSides, number: signal.Signals, status: int
@@ -158,6 +162,7 @@ def test_signal_at_the_question_stops_and_the_same_command_goes_on(
     assert sides.reconcile()["is_resumed"]
 
 
+@pytest.mark.full
 def test_confirmed_plan_is_carried_out_with_bars(
     sides: TwoSides,
 ) -> None:
@@ -197,6 +202,7 @@ def test_output_for_files_and_programs_has_no_bars(sides: TwoSides) -> None:
 # -- stopping
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("number", "status"), STOPS)
 def test_signal_ends_a_run_that_waits_for_its_budget(
     sides: TwoSides, number: signal.Signals, status: int
@@ -212,6 +218,7 @@ def test_paused_site_is_not_reconciled_and_says_how_to_go_on(sides: TwoSides) ->
     assert "ratings-sync site resume" in sides.shell.bad("reconcile", "--dry-run")
 
 
+@pytest.mark.full
 def test_what_workers_write_meanwhile_counts_too(tmp_path: Path) -> None:
     """A worker that takes what the run has queued leaves no gap in its counts."""
     for sides in two_sides(tmp_path, Volume(each_side=60, conflicting=0, strangers=0)):

@@ -141,6 +141,7 @@ def test_reply_crosses_both_ways_with_one_call_each(shop: Shop) -> None:
     assert list(shop.wiring.admin.held.all()) == []
 
 
+@pytest.mark.full
 def test_reply_that_no_webhook_told_is_found_by_a_sweep(shop: Shop) -> None:
     write_where_replies_travel(shop, "both")
     shop.box.wix.webhooks.url = None
@@ -150,6 +151,7 @@ def test_reply_that_no_webhook_told_is_found_by_a_sweep(shop: Shop) -> None:
     assert shop.replies() == ("Thank you, Ada!", "Thank you, Ada!")
 
 
+@pytest.mark.full
 def test_reply_stays_where_it_was_given_unless_policy_says_otherwise(shop: Shop) -> None:
     write_where_replies_travel(shop, "off")
     assert not shop.answers_outside("Thank you, Ada!")
@@ -158,6 +160,7 @@ def test_reply_stays_where_it_was_given_unless_policy_says_otherwise(shop: Shop)
     assert shop.replies() == ("Thanks!", "Thank you, Ada!")
 
 
+@pytest.mark.full
 def test_reply_comes_to_wix_only_where_policy_says_so(shop: Shop) -> None:
     write_where_replies_travel(shop, "to_wix")
     assert not shop.answers_on_wix("Thanks a lot!")

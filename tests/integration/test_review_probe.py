@@ -112,6 +112,7 @@ BOTH_WAYS = [
 ]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("name", "switch", "off", "on"), BOTH_WAYS)
 def test_probe_tells_which_way_it_is(
     bench: Bench, name: str, switch: str, off: str, on: str

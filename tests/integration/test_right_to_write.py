@@ -18,6 +18,8 @@ from sync_worker.wiring import Wiring
 from tests.integration.remote_server import RemoteServer
 from tests.integration.small_shop import SmallShop, settings_of, write_manifest
 
+pytestmark = pytest.mark.full
+
 RIGHT = "live: the right to write"
 READ_ONLY = (
     "our credentials may read, but not write: 401 woocommerce_rest_authentication_error: The API"

@@ -26,7 +26,7 @@ from sync_worker.services.imports.imports import Imports, ShownImport
 from sync_worker.wiring import Wiring
 from tests.integration.import_shop import MEMBER, Shop, home_of_shop, row, shop
 
-pytestmark = pytest.mark.any_redis
+pytestmark = [pytest.mark.any_redis, pytest.mark.full]
 
 __all__ = ["home_of_shop", "shop"]  # fixtures
 GRACE = Who("grace", Role.ADMIN)
@@ -132,7 +132,6 @@ def test_same_file_a_second_time_writes_nothing(desk: Desk) -> None:
     assert (desk.shop.wix_writes(), desk.shop.external_writes()) == writes
 
 
-@pytest.mark.full
 def test_short_slices_do_what_one_long_one_does(desk: Desk) -> None:
     """Also for a second rating of the same person and thing, which another slice had met."""
     desk.shop.add_people(150)
@@ -180,7 +179,6 @@ def test_stopped_import_begins_no_further_rows_and_goes_on(desk: Desk) -> None:
     assert desk.counts(import_id) == {"created": count}
 
 
-@pytest.mark.full
 def test_worker_that_is_killed_again_and_again_brings_each_rating_once(desk: Desk) -> None:
     """What had come to its end before a kill stays noted; every row comes to its end."""
     count = 150

@@ -22,7 +22,7 @@ from tests.commands import run_command
 from tests.integration.console.table_of_keys import ALONE
 from tests.integration.shell import ENTITIES, Shell
 
-pytestmark = pytest.mark.any_redis
+pytestmark = [pytest.mark.any_redis, pytest.mark.full]
 
 WIX_CATALOGUE = (
     "handleId,fieldType,name,sku\n"

@@ -134,6 +134,7 @@ def test_sweep_notes_the_time_of_the_ledger_while_redis_is_away(
     assert ledger.inbox.open_delivery(held) is not None
 
 
+@pytest.mark.full
 def test_long_queue_of_one_site_does_not_keep_another_from_its_turn(
     tmp_path: Path, sqlite_url: str, redis: Redis, redis_server: EmbeddedRedis
 ) -> None:
@@ -169,5 +170,6 @@ def seconds_left_for_sweeps() -> float:
     return given[0]
 
 
+@pytest.mark.full
 def test_look_at_the_hooks_takes_its_time_from_the_slice_of_sweeps(tmp_path: Path) -> None:
     assert 30.0 < run_alone(seconds_left_for_sweeps, tmp_path, "redis://127.0.0.1:1/0") <= 44.8

@@ -99,6 +99,7 @@ def line(request: pytest.FixtureRequest) -> Iterator[Line]:
     reviews.webhooks.stop()
 
 
+@pytest.mark.full
 @FEW
 @given(TEXTS)
 @example('I don\'t "like" C:\\new \\')

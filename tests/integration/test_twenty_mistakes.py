@@ -24,6 +24,8 @@ from sync_worker.remotes.http.tokens import OwnTokens
 from tests.integration.remote_server import RemoteServer
 from tests.integration.small_shop import SmallShop, a_delivery, settings_of, write_manifest
 
+pytestmark = pytest.mark.full
+
 GONE_BY_401 = {"status": [401, 404], "path": "code", "equals": "unauthorized", "outcome": "gone"}
 
 

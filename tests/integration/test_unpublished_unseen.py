@@ -50,6 +50,7 @@ def shown_outside(keyed: Keyed) -> list[str]:
     return [one["visibility"] for one in keyed.box.reviews.ratings.values()]
 
 
+@pytest.mark.full
 def test_rejected_import_that_is_not_shown_any_more_keeps_its_source(keyed: Keyed) -> None:
     begin(keyed)
     reviews = keyed.box.wix.reviews
@@ -85,6 +86,7 @@ def test_import_that_is_rejected_unseen_is_held_and_keeps_its_source(keyed: Keye
     assert reasons_held(keyed) == set()
 
 
+@pytest.mark.full
 def test_deletion_found_by_sweeps_crosses_after_a_probe_was_shown_all(keyed: Keyed) -> None:
     """A review that a sweep misses is deleted then, and not only out of sight."""
     begin(keyed)
@@ -101,6 +103,7 @@ def test_deletion_found_by_sweeps_crosses_after_a_probe_was_shown_all(keyed: Key
     assert reasons_held(keyed) == set()
 
 
+@pytest.mark.full
 def test_import_that_waits_and_is_never_shown_keeps_its_source(keyed: Keyed) -> None:
     keyed.box.wix.faults.set(LEAVES_OUT, chance=1.0)
     begin(keyed)
@@ -111,6 +114,7 @@ def test_import_that_waits_and_is_never_shown_keeps_its_source(keyed: Keyed) -> 
     assert shown_outside(keyed) == ["public"] * 7
 
 
+@pytest.mark.full
 def test_doctor_is_content_only_when_unpublished_reviews_were_shown(keyed: Keyed) -> None:
     begin(keyed)
     api = keyed.wiring.remotes.wix_api(keyed.site.instance_id)

@@ -12,6 +12,8 @@ from zipfile import ZipFile
 
 import pytest
 
+pytestmark = pytest.mark.full
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("sync_worker", "webhook_gateway", "sync_sandbox", "sync_console")
 BUILD = "from setuptools import build_meta; build_meta.build_wheel('dist')"
@@ -73,7 +75,6 @@ def test_wheel_holds_every_file_of_its_packages(wheel: Path) -> None:
     assert there == {name for name in names_of(wheel) if ".dist-info/" not in name}
 
 
-@pytest.mark.full
 def test_every_module_of_the_wheel_can_be_imported_away_from_the_checkout(
     wheel: Path, tmp_path: Path
 ) -> None:

@@ -22,11 +22,11 @@ def all_others(steps: Sequence[int]) -> list[int]:
     return list(steps[1::2])
 
 
-def in_three_parts() -> pytest.MarkDecorator:
+def in_three_parts(*marks: pytest.MarkDecorator) -> pytest.MarkDecorator:
     """Gives a test its ``chosen``: the second part is left to `make test-all`, the third one to
-    `make test-long`.
+    `make test-long`. ``marks``: of the first part.
     """
-    first = pytest.param(each_eighth, id="first")
+    first = pytest.param(each_eighth, id="first", marks=marks)
     further = pytest.param(each_second, id="further", marks=pytest.mark.full)
     others = pytest.param(all_others, id="others", marks=pytest.mark.long)
     return pytest.mark.parametrize("chosen", [first, further, others])

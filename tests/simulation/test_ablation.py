@@ -172,6 +172,7 @@ def test_seeds_miss_the_mechanism(mechanism: str) -> None:
         assert some_seed_breaks(*BY_CHANCE[mechanism])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("mechanism", sorted(COVERED))
 def test_covered_mechanism_and_its_cover_are_missed_together(mechanism: str) -> None:
     cover, scene, seeds = COVERED[mechanism]

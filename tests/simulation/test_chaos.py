@@ -16,7 +16,7 @@ FIRST, FURTHER = range(10), range(10, 24)
 # over all kinds, and all of them in `make test-all`.
 SQL_SEEDS = range(1)
 SQL_SCENES = [
-    pytest.param(name, marks=[] if place % 8 == 0 else pytest.mark.full)
+    pytest.param(name, marks=[] if place % 16 == 0 else pytest.mark.full)
     for place, name in enumerate(sorted(SCENES))
 ]
 

@@ -49,7 +49,7 @@ def test_crash_after_any_step_ends_the_same(name: str, chosen: Choice) -> None:
         assert (step, broken_invariants(world)) == (step, [])
 
 
-@in_three_parts()
+@in_three_parts(pytest.mark.full)
 @pytest.mark.parametrize("name", NAMES)
 def test_second_crash_during_recovery_ends_the_same(name: str, chosen: Choice) -> None:
     scenario = SCENARIOS[name]

@@ -23,6 +23,8 @@ from tests.integration.console.ground import FORM, TOKEN, Browser, Ground, groun
 from tests.integration.console.rating_ground import RatingGround
 from tests.unit.manifest.test_settings import SMALL, written
 
+pytestmark = pytest.mark.full
+
 PAGE = "/sites/1/account"
 VALUES = {
     "set.base_url": "https://shop.example.org",

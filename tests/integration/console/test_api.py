@@ -15,6 +15,8 @@ from tests.integration.console.held_shop import HeldShop
 from tests.integration.console.programs import program
 from tests.integration.console.two_sites import two_sites
 
+pytestmark = pytest.mark.full
+
 PROBLEM = "application/problem+json"
 
 

@@ -15,6 +15,8 @@ from tests.integration.console.ground import Ground, ground_over
 from tests.integration.console.programs import Program, program
 from tests.unit.manifest.test_settings import SMALL, written
 
+pytestmark = pytest.mark.full
+
 ACCOUNT = "/sites/1/account"
 STEPS = "/sites/1/onboarding"
 VALUES = {

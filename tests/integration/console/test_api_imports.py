@@ -21,6 +21,8 @@ from sync_worker.services.imports import sending
 from tests.integration.console.ground import Ground
 from tests.integration.console.programs import Program, program
 
+pytestmark = pytest.mark.full
+
 IMPORTS = "/sites/1/imports"
 HEAD = "rating,curated,reviewer_name,reviewer_email,product_id\n"
 CSV = HEAD + "5,ok,Ada,ada@example.com,P1\n9,ok,Bob,bob@example.com,P1\n4,spam,C,c@example.com,P2\n"

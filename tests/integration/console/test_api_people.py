@@ -20,6 +20,8 @@ from tests.integration.console.ground import Ground, ground_over
 from tests.integration.console.held_shop import HeldShop
 from tests.integration.console.programs import Program, program
 
+pytestmark = pytest.mark.full
+
 
 @dataclass
 class Asked:

@@ -19,6 +19,8 @@ from tests.integration.console.ground import Ground, ground_over
 from tests.integration.console.held_shop import HeldShop
 from tests.integration.console.programs import program
 
+pytestmark = pytest.mark.full
+
 KEY = {"Idempotency-Key": "k-1"}
 
 

@@ -22,6 +22,8 @@ from sync_worker.services.access.who import Role
 from tests.integration.console.ground import Browser, Ground, ground_over
 from tests.integration.console.held_shop import HeldShop
 
+pytestmark = pytest.mark.full
+
 PAGE = "/sites/1/compare"
 BAD = "<script>alert(1)</script>"
 

@@ -11,6 +11,8 @@ from sync_worker.services.access.who import COMMAND
 from tests.integration.console.ground import ground_over
 from tests.integration.shell import Shell
 
+pytestmark = pytest.mark.full
+
 LINK = re.compile(r"^http://127\.0\.0\.1:8720(/invitation/[\w-]{43})$", re.MULTILINE)
 
 

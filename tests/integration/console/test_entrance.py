@@ -114,6 +114,7 @@ def test_session_in_use_stays(ground: Ground) -> None:
         assert browser.get("/").status_code == 200
 
 
+@pytest.mark.full
 def test_many_failures_stop_a_name_and_an_address(ground: Ground) -> None:
     invited(ground)
     stranger = ground.anonymous()

@@ -12,6 +12,8 @@ from tests.integration.console.everything import fill
 from tests.integration.console.ground import Browser, Ground
 from tests.integration.console.reading import english_in, read
 
+pytestmark = pytest.mark.full
+
 GERMAN = {"Accept-Language": "de-DE,de;q=0.9"}
 # Pages that no link leads to from an empty search.
 FIRST = ["/", "/ratings?state=held", "/ratings?state=in_step", "/ratings?q=review-1", "/nowhere"]
@@ -42,7 +44,6 @@ def crawled(browser: Browser, first: list[str]) -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.full
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.OWNER])
 def test_no_page_says_anything_in_english(ground: Ground, role: Role) -> None:
     """What only English is known of, such as another system's answer, is marked as English."""

@@ -16,6 +16,8 @@ from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.services.access.who import Role
 from tests.integration.console.ground import Browser, Ground
 
+pytestmark = pytest.mark.full
+
 PAGES = ["/", "/held", "/waiting", "/ratings", "/ratings?q=nobody", "/activity", "/sites"]
 PAGES += ["/compare", "/machines", "/users", "/audit", "/held/unknown_entity", "/nowhere"]
 OF_A_SITE = ("", "/maps", "/policies", "/account", "/compare", "/imports", "/onboarding")

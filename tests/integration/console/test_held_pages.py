@@ -13,6 +13,8 @@ from sync_worker.services.access.who import Role
 from tests.integration.console.ground import Browser, Ground
 from tests.integration.console.held_shop import HOSTILE, HeldShop
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture
 def shop(ground: Ground) -> HeldShop:

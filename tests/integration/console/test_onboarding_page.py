@@ -21,6 +21,8 @@ from sync_worker.services.onboarding.steps import Step, StepState
 from sync_worker.wiring import Wiring
 from tests.integration.console.ground import Browser, Ground, ground_over
 
+pytestmark = pytest.mark.full
+
 PAGE = "/sites/1/onboarding"
 BAD = "<script>alert(1)</script>"
 NAMES = {

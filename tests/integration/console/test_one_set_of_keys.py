@@ -33,6 +33,8 @@ from tests.integration.console.two_sites import two_sites
 from tests.integration.shell import shell_in
 from tests.unit.manifest.test_settings import SMALL, written
 
+pytestmark = pytest.mark.full
+
 # These only say what would happen.
 LOOKS = {"site policy --preview"}
 SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")

@@ -11,6 +11,8 @@ from sync_worker.services.access.who import Role
 from tests.integration.console.ground import Ground
 from tests.integration.console.rating_ground import RatingGround
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture
 def there(ground: Ground) -> RatingGround:

@@ -17,6 +17,8 @@ from tests.factories import an_intent
 from tests.integration.console.rating_ground import EVE, RatingGround
 from tests.integration.ledger.ground import BOB
 
+pytestmark = pytest.mark.full
+
 VIEWER, SUPPORT = Who("vera", Role.VIEWER), Who("sam", Role.SUPPORT)
 
 

@@ -16,6 +16,8 @@ from sync_worker.ledger.accounts.audit import SqlAudit
 from sync_worker.services.access.who import Role
 from tests.integration.console.ground import FORM, TOKEN, Browser, Ground, ground_over
 
+pytestmark = pytest.mark.full
+
 HEADER = "wix_namespace,wix_group,wix_entity_id,external_group,external_entity_id\n"
 VIEWS = ("/", "/sites", "/sites/1", "/sites/1/policies", "/sites/1/maps")
 

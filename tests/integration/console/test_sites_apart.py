@@ -73,6 +73,7 @@ def test_owner_s_own_id_with_one_of_another_site_reaches_nothing(
     assert ground.everything_of(2) == before
 
 
+@pytest.mark.full
 def test_owner_finds_nothing_of_another_site_on_pages_without_an_id(
     ground: Ground, sites: TwoSites
 ) -> None:
