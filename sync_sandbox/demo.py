@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -27,6 +27,7 @@ from sync_worker.core.values import WixKind
 from sync_worker.wiring.console_entry import way_in
 
 BUDGET = 60_000.0  # calls a minute, at both ends: a replay measures the machine, not Wix's limit
+SHOWN_SECONDS = 0.5  # after so long a terminal shows both sides anew
 
 
 @contextmanager
@@ -65,7 +66,7 @@ def play(environ: Mapping[str, str], *, once: bool, console: Console | None = No
             story = Story(stage)
             _tell(story, console)
             good = _print_verdict(console, story.verdict())
-            _print_addresses(console, stage)
+            _print_addresses(console, stage, is_over=once)
             if not once:
                 _go_on(story, console)
         return good
@@ -149,8 +150,8 @@ def _print_verdict(console: Console, checks: Sequence[Check]) -> bool:
     return good
 
 
-def _print_addresses(console: Console, stage: Stage) -> None:
-    console.print("\nGo on playing here:" if console.is_terminal else "\nThe addresses were:")
+def _print_addresses(console: Console, stage: Stage, *, is_over: bool) -> None:
+    console.print("\nThe addresses were:" if is_over else "\nGo on playing here:")
     console.print(f"  the Wix site        {stage.box.wix_url}")
     console.print(f"  the review service  {stage.box.reviews_url}")
     console.print(f"  the gateway         {stage.parts.gateway_url}/readyz", highlight=False)
@@ -160,19 +161,30 @@ def _print_addresses(console: Console, stage: Stage) -> None:
         if (dashboard := stage.box.dashboard) is not None:
             words = "an owner installs the app in a stand-in dashboard of Wix"
             console.print(f"  {words}: {dashboard.url}", highlight=False, soft_wrap=True)
+    if not is_over:
+        console.print("Try this: rate on either page, and see your rating come on the other.")
 
 
 def _go_on(story: Story, console: Console) -> None:
-    """Both sides, live, until Ctrl-C."""
-    console.print("Ctrl-C ends the demo.")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    """Until Ctrl-C or SIGTERM; in a terminal both sides are shown live."""
+    # Who reads the line may send the signal at once.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with Live(console=console, auto_refresh=False) as live:
-            while True:
-                live.update(_both_sides(story.stage), refresh=True)
-                time.sleep(0.5)
+        console.print("Ctrl-C ends the demo." if console.is_terminal else "SIGTERM ends the demo.")
+        if console.is_terminal:
+            _show_live(story, console)
+        else:
+            # Shown anew, the table would fill a log.
+            signal.pause()
     except KeyboardInterrupt:
         return
+
+
+def _show_live(story: Story, console: Console) -> NoReturn:
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            live.update(_both_sides(story.stage), refresh=True)
+            time.sleep(SHOWN_SECONDS)
 
 
 def replay_file(environ: Mapping[str, str], file: Path, *, limit: int, seed: int) -> bool:

@@ -5,6 +5,7 @@ left behind.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,9 +15,11 @@ from pathlib import Path
 import pytest
 import requests
 
+from sync_sandbox.demo import SHOWN_SECONDS
 from sync_sandbox.replay import Replay, generated_ratings, products_of
 from sync_sandbox.story import STEP_SECONDS, STORY_RETRY_SCALE
 from sync_sandbox.webhooks import WIX_RETRY_SECONDS
+from sync_worker.cli.run.demo import NO_TERMINAL
 from sync_worker.runtime.local.free_port import free_port
 from tests.commands import run_command
 from tests.end_to_end.conftest import StageMaker
@@ -24,6 +27,7 @@ from tests.recording import END, THEMES, same_words, words_of
 from tests.terminal import interrupts_of_children
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+STOPS = "ends the demo."
 COMMAND = str(Path(sys.executable).parent / "ratings-sync")
 
 
@@ -45,10 +49,38 @@ def test_demo_tells_its_story_and_leaves_nothing_behind(
     for theme in THEMES:
         shown = words_of((PICTURES / f"demo-{theme}.svg").read_text())
         assert shown == same_words(told), "call `make recording`"
+    assert done.stdout.splitlines()[-1] == NO_TERMINAL
     assert done.stderr == ""
     assert [path.name for path in tmp_path.iterdir()] == [".env"]
     left = [line for line in _processes() if str(tmp_path) in line]
     assert left == []
+
+
+@pytest.mark.full
+@pytest.mark.timeout(300)
+def test_demo_that_stays_without_a_terminal_says_once_where_to_go_on(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    """As under nohup or in a container: the console is at work until the demo is stopped."""
+    process = start([COMMAND, "demo", "--stay"], tmp_path, environ | {"TMPDIR": str(tmp_path)})
+    try:
+        assert process.stdout is not None
+        told = ""
+        while STOPS not in told and (line := process.stdout.readline()):
+            told += line
+        addresses = told.partition("Go on playing here:")[2]
+        way_in = re.search(r"come in, once, within 15 minutes: (http\S+)", addresses)
+        assert way_in is not None, told
+        assert requests.get(way_in[1], timeout=5).ok
+        assert "stand-in dashboard of Wix: http" in addresses
+        assert "Try this: rate on either page" in addresses
+        time.sleep(2 * SHOWN_SECONDS)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        rest, _ = process.communicate(timeout=60)
+    assert (process.returncode, rest) == (0, "")
+    assert [line for line in _processes() if str(tmp_path) in line] == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_webhook_missed_once_comes_again_within_a_step() -> None:

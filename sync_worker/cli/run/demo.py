@@ -10,9 +10,16 @@ import click
 
 from sync_sandbox.demo import play, replay_file
 
+NO_TERMINAL = "Without a terminal the demo ends here; with --stay it stays up, the console too."
+
 
 @click.command()
-@click.option("--once", is_flag=True, help="Exit after the verdict; status 0 only if it is good.")
+@click.option(
+    "--once/--stay",
+    default=None,
+    help="Exit after the verdict (status 0 only if it is good), or stay up to be tried; without"
+    " either it stays in a terminal.",
+)
 @click.option(
     "--replay",
     "file",
@@ -27,18 +34,22 @@ from sync_sandbox.demo import play, replay_file
     help="Only the last so many of FILE.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all chances of a replay.")
-def demo(once: bool, file: Path | None, limit: int, seed: int) -> None:
+def demo(once: bool | None, file: Path | None, limit: int, seed: int) -> None:
     """A two-way story, or a replay of real ratings (userId,movieId,rating,timestamp), all on this
     machine.
 
     \b
     Example: ratings-sync demo --once
     """
-    once = once or not sys.stdout.isatty()
     base = {
         name: value
         for name, value in os.environ.items()
         if name in ("PATH", "HOME", "LANG", "TMPDIR", "TERM")
     }
-    good = replay_file(base, file, limit=limit, seed=seed) if file else play(base, once=once)
+    if file is not None:
+        sys.exit(0 if replay_file(base, file, limit=limit, seed=seed) else 1)
+    ends = not sys.stdout.isatty() if once is None else once
+    good = play(base, once=ends)
+    if ends and once is None:
+        click.echo(NO_TERMINAL)
     sys.exit(0 if good else 1)
