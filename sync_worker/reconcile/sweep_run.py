@@ -16,6 +16,8 @@ from sync_worker.reconcile.pace import Job, Pace
 
 PAUSE_SECONDS = 0.25  # between two looks at a used-up budget
 KEEP_SECONDS = 5.0  # the run's lease is renewed that often
+PASSING = (OutcomeKind.RATE_LIMITED, OutcomeKind.LEASE_LOST)
+MAX_LOST = 5  # leases of one job; then it is left to the workers
 
 T = TypeVar("T")
 
@@ -57,9 +59,13 @@ class SweepRun:
                 self.wait(limit.retry_after or PAUSE_SECONDS)
 
     def until_paid(self, job: Job) -> Outcome:
-        """The outcome of a job, done again for as long as the budget refuses it."""
-        outcome = job()
-        while outcome.kind is OutcomeKind.RATE_LIMITED:
+        """The outcome of a job, done again for as long as the budget refuses it.
+
+        And a few times where its lease has ended while it waited: who took it is busy with it then.
+        """
+        outcome, lost = job(), 0
+        while outcome.kind in PASSING and lost < MAX_LOST:
+            lost += outcome.kind is OutcomeKind.LEASE_LOST
             self.wait(PAUSE_SECONDS)
             outcome = job()
         self._keep()

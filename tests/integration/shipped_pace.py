@@ -21,6 +21,8 @@ from sync_worker.config import load_settings
 from sync_worker.core.errors import SyncError
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import EntityRef, Site
+from sync_worker.ledger.database import open_engine
+from sync_worker.ledger.sql_ledger import sql_ledger
 from sync_worker.ledger.tables import run
 from sync_worker.manifest.default_field import default_field
 from sync_worker.reconcile.dry_run import Forecast
@@ -39,13 +41,17 @@ CONNECTORS = [
 
 
 class JumpingClock:
-    """Whoever waits on it is there at once, and so is everybody else."""
+    """Whoever waits on it is there at once, and so is everybody else, and every lease."""
 
     def __init__(self) -> None:
         self._skipped, self._turn = 0.0, threading.Lock()
 
     def __call__(self) -> float:
         return time.monotonic() + self._skipped
+
+    def now(self) -> float:
+        """In seconds since 1970, for the ledger."""
+        return time.time() + self._skipped
 
     def wait(self, seconds: float) -> None:
         until = self() + seconds
@@ -167,6 +173,8 @@ def a_shop(
             (folder / f"{box.connector}.yaml").write_text(box.manifest() + limit + more)
         clock = JumpingClock()
         wiring = Wiring(load_settings(environ), environ, clock)
+        engine = open_engine(wiring.settings.database, clock=clock.now)
+        wiring.sweeps.__dict__["ledger"] = sql_ledger(engine)
         connector = wiring.manifests[box.connector]
         site, _ = wiring.admin.sites.add(
             box.wix.instance_id, connector.id, [default_field(connector)]
@@ -178,3 +186,4 @@ def a_shop(
         wiring.admin.mappings.import_entities(site, pairs)
         yield Shop(box, wiring, site, clock, environ)
         wiring.close()
+        engine.dispose()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -121,6 +121,19 @@ def test_baseline_costs_at_most_1_1_calls_a_rating_and_side(
         assert wix.total() <= 1.1 * ratings, wix
         assert external.total() <= 1.1 * ratings, external
         assert shop.external_calls()["GET /wp-json/wc/v3/products/reviews/{id}"] == 0
+
+
+def test_pause_longer_than_a_lease_leaves_no_rating_behind(tmp_path: Path) -> None:
+    """The shop says 429 for 20 s; who waits meanwhile has no lease any more, and begins anew."""
+    with a_shop(tmp_path, "woocommerce") as shop:
+        shop.add_people(4)
+        for number in range(40):
+            shop.rate_on_wix(number)
+        refuse_first_creates(shop, 1, {"Retry-After": "20"})
+        shop.run()
+        _, counts = shop.run_state()
+        assert counts["outcome_synced"] == counts["applied"] == 40, counts
+        assert len(shop.written_outside()) == 40
 
 
 def test_plan_that_was_broken_off_goes_on_without_a_second_listing(tmp_path: Path) -> None:
@@ -268,13 +281,13 @@ def test_import_waits_for_the_budget_of_the_other_side(
         assert len(shop.box.wix.ratings) == len(shop.written_outside()) == len(rows)
 
 
-def refuse_first_creates(shop: Shop, count: int) -> None:
-    """With 429 and no word for how long."""
+def refuse_first_creates(shop: Shop, count: int, headers: Mapping[str, str] = {}) -> None:
+    """With 429, and no word for how long but in ``headers``."""
     left = iter(range(count))
 
     def watch(moment: str, call: str) -> Response | None:
         if moment == "arrived" and call.startswith("POST") and next(left, None) is not None:
-            return Response(status=429)
+            return Response(status=429, headers=dict(headers))
         return None
 
     (shop.box.platform or shop.box.reviews).faults.watch = watch

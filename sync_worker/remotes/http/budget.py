@@ -48,14 +48,24 @@ class WaitingBudget:
     """Implements Budget over another for those who can wait: a call gets its token in the end.
 
     Without it work of several calls may never end: it begins anew with each refusal, and somebody
-    else has its tokens meanwhile. ``wait`` waits so many seconds, and may raise to stop.
+    else has its tokens meanwhile. ``wait`` waits so many seconds, and may raise to stop. Threads
+    have their tokens in the order in which they came: else one of them may wait past its lease.
     """
 
     def __init__(self, budget: Budget, wait: Wait, max_seconds: float = MAX_WAIT_SECONDS) -> None:
         self._budget, self._wait, self._max_seconds = budget, wait, max_seconds
+        self._turn = threading.Lock()
 
     def take(self) -> None:
         """Raises RateLimited where it would take longer than ``max_seconds``."""
+        if not self._turn.acquire(timeout=self._max_seconds):
+            raise RateLimited(retry_after=PAUSE_SECONDS)
+        try:
+            self._take_first()
+        finally:
+            self._turn.release()
+
+    def _take_first(self) -> None:
         waited = 0.0
         while True:
             try:
