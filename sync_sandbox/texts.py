@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from werkzeug.exceptions import InternalServerError
+
 from sync_sandbox.faults import Faults
 from sync_worker.core import exact_json
 from sync_worker.core.words import as_received
@@ -13,6 +15,7 @@ BLOCKED = "casino"
 SHORT = 60
 TEXT_FAULTS = {
     "emoji_refused": "a strict old MySQL table: a text with a character of four bytes is refused",
+    "emoji_breaks": "the same table, and the answer is a 500, as in an outage",
     "emoji_lost": "an old MySQL table: a question mark takes the place of each such character",
     "blocked_words": f"a text with {BLOCKED!r} in it is refused",
     "texts_trimmed": "blanks around a text are taken away, and runs of them become one",
@@ -46,6 +49,8 @@ def kept(text: str, faults: Faults) -> str:
     if _FOUR_BYTES.search(text):
         if faults.strikes("emoji_refused"):
             raise TextRefused("holds a character that cannot be stored")
+        if faults.strikes("emoji_breaks"):
+            raise InternalServerError
         if faults.strikes("emoji_lost"):
             text = _FOUR_BYTES.sub("?", text)
     if BLOCKED in text.casefold() and faults.strikes("blocked_words"):

@@ -18,6 +18,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sync_sandbox.faults import HTTP_FAULTS, WEBHOOK_FAULTS, WIX_FAULTS, Faults
+from sync_sandbox.texts import TEXT_FAULTS
 from sync_sandbox.webhooks import WIX_RETRY_SECONDS, WebhookSender
 from sync_sandbox.wix.catalog import Catalog
 from sync_sandbox.wix.events import API_KEY, OWNER, WixEvents, key_of_wix
@@ -58,7 +59,7 @@ class WixState:
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
-        names = HTTP_FAULTS | WEBHOOK_FAULTS | WIX_FAULTS | QUIRKS
+        names = HTTP_FAULTS | WEBHOOK_FAULTS | WIX_FAULTS | QUIRKS | TEXT_FAULTS
         self.faults = Faults(names, self.seed, DEFAULTS)
         self._tokens: dict[str, float] = {}
         self._call_times: list[float] = []

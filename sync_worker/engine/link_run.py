@@ -9,7 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from sync_worker.core.errors import Held, LeaseLost, Permanent, SyncError, Transient
+from sync_worker.core.errors import (
+    Held,
+    LeaseLost,
+    Permanent,
+    SyncError,
+    Transient,
+    UnknownOutcome,
+)
 from sync_worker.core.hold_reasons import STOPPED
 from sync_worker.core.outcome import Outcome, OutcomeKind
 from sync_worker.core.plan import Action, Delete
@@ -54,6 +61,7 @@ from sync_worker.engine.reading import Reading
 from sync_worker.engine.run_end import end_of_run, ids_to_forget, outcome_of_run, reported
 from sync_worker.engine.settling import Settling
 from sync_worker.engine.view import View
+from sync_worker.engine.words.refused import fails_for_words, hold_words
 from sync_worker.engine.words.replies import UNSUPPORTED
 from sync_worker.engine.writes.removals import MERGED, SHADOWED, remove_beside
 from sync_worker.engine.writing import Writing
@@ -175,12 +183,15 @@ class LinkRun:
                     case Send(write):
                         try:
                             self.writing.perform(write)
-                        except Permanent:
+                        except (Permanent, UnknownOutcome) as failure:
                             # Perhaps for its words: the next step plans without them.
-                            if not self.view.written.takes_another_try():
+                            if not self._goes_without_words(write, failure):
                                 raise
                     case RemoveShadowed(remote_ids):
                         self._remove_shadowed(remote_ids)
+                    # Words that were put behind have their turn.
+                    case Finish() if self.view.written.takes_up_words():
+                        pass
                     case Finish(actions):
                         finished = self._finish(actions)
                         if finished is not None:
@@ -195,6 +206,18 @@ class LinkRun:
         except SyncError:
             self.writing.save()
             raise
+
+    def _goes_without_words(self, write: SlotWrite, failure: SyncError) -> bool:
+        """Whether the run goes on after a write that failed, perhaps for its words."""
+        if not isinstance(failure, UnknownOutcome):
+            return self.view.written.takes_another_try()
+        intent = self.writing.announced
+        if intent is None or not fails_for_words(self.view, write, failure):
+            return False
+        # Seen not to have landed, or it is in step.
+        if not self.settling.settle(intent):
+            hold_words(self.view, write, intent, failure)
+        return True
 
     def look(self, write: SlotWrite) -> None:
         """See what a write would change: the record on file, or those that may be there."""

@@ -24,6 +24,7 @@ from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.settlement import Settlement
 from sync_worker.engine.view import View
+from sync_worker.engine.words.refused import note_not_landed
 from sync_worker.engine.writes.removals import is_beside, remember_removal
 from sync_worker.engine.writing import Writing
 
@@ -43,8 +44,8 @@ class Settling:
     inbox: Inbox
     keeper: LeaseKeeper
 
-    def settle(self, intent: Intent) -> None:
-        """Find out what became of the write, and commit that.
+    def settle(self, intent: Intent) -> bool:
+        """Find out what became of the write, and commit that. Returns whether it landed.
 
         Raises as ``Reading``; Unconfirmed, Held: it may show yet, and nothing is sent again.
         """
@@ -57,6 +58,7 @@ class Settling:
                 self.writing.lost_creates.add(intent.slot)
             # What it may have covered goes on file with it: nothing looks again.
             self.writing.abandon(self.view.take_history())
+            note_not_landed(self.view, intent)
         # a record beside the one on file is removed: the slot itself is as before
         elif is_beside(intent):
             remember_removal(self.writing, intent)
@@ -68,6 +70,7 @@ class Settling:
             if settled.is_gone:
                 self.view.miss(intent.slot)
             self._read_sources(intent)
+        return settled is not None
 
     def _read_sources(self, intent: Intent) -> None:
         """The run that wrote had seen more of the sources than it could put on file.

@@ -7,7 +7,7 @@ between: until then its intent is open, and a crash leaves it to be settled by l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sync_worker.core.errors import (
     Conflict,
@@ -83,6 +83,7 @@ class Writing:
     guard: Guard
     new_id: Callable[[], str]
     unsaved: Unsaved | None = field(default=None, init=False)
+    announced: Intent | None = field(default=None, init=False)  # the newest one
     lost_creates: set[Slot] = field(default_factory=set, init=False)  # of which no trace was found
 
     # -- one write
@@ -150,6 +151,7 @@ class Writing:
         # So many deletes in an hour look like a mistake, of a person or of ours.
         if not self.keeper.open_intent(intent):
             raise Held("delete_brake")
+        self.announced = replace(intent, opened_at=self.view.run.now)
 
     def _adopt(self, intent: Intent, duplicate: Duplicate) -> None:
         slot = intent.slot
@@ -197,6 +199,7 @@ class Writing:
         if record is not None and write.operation not in MODERATES:
             self._note_differing(write, intent, record)
         self.remember(intent, record_view.known(), values)
+        self.view.written.note_taken(slot.side)
         if record is not None and record.lost:
             self._hold_for_loss(intent)
 

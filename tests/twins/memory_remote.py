@@ -60,6 +60,7 @@ class MemoryRemote(MemorySystem):
     read_only: str = ""
     read_only_ids: set[str] = field(default_factory=set)  # these too, whoever wrote them
     blocks: Callable[[str], bool] = lambda text: False  # a text that it does not take from us
+    breaks: Callable[[str], bool] = lambda text: False  # a text over which it fails with a 500
 
     # -- ports.Remote
 
@@ -219,8 +220,13 @@ class MemoryRemote(MemorySystem):
             if most is not None and len(text) > most:
                 raise Permanent(f"{name} is too long", reason="refused")
         for name, text in draft.words_to_write.items():
-            if self.blocks(text):
-                raise Permanent(f"{name} is blocked", reason="refused")
+            self._refuse_text(name, text)
+
+    def _refuse_text(self, name: str, text: str) -> None:
+        if self.blocks(text):
+            raise Permanent(f"{name} is blocked", reason="refused")
+        if self.breaks(text):
+            self._fail_within()
 
     def update(self, remote_id: str, draft: Draft, revision: int | None) -> Record:
         self._refuse_if_unsupported(Operation.UPDATE)
@@ -297,8 +303,7 @@ class MemoryRemote(MemorySystem):
         assert text or rule.can_clear, "it has no way to take a reply away"
         if rule.max_length is not None and len(text) > rule.max_length:
             raise Permanent("the reply is too long", reason="refused")
-        if self.blocks(text):
-            raise Permanent("the reply is blocked", reason="refused")
+        self._refuse_text("the reply", text)
         record = self._reply(record, text, by_us=True)
         self._fail_after_write(fault)
         return record
@@ -329,9 +334,17 @@ class MemoryRemote(MemorySystem):
                 raise Transient("could not connect")
             case "request_lost":
                 raise UnknownOutcome("no answer")
+            case "broken":
+                self._fail_within()
+                return None
             case _:
                 return fault
 
     def _fail_after_write(self, fault: str | None) -> None:
         if fault == "response_lost":
             raise UnknownOutcome("no answer")
+        if fault == "broken_after":
+            self._fail_within()
+
+    def _fail_within(self) -> None:
+        raise UnknownOutcome("it answers 500", facts=Facts(str(self.side), "write", 500))

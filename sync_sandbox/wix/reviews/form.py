@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from sync_sandbox.faults import Faults
+from sync_sandbox.texts import TextRefused, kept
 from sync_sandbox.wix.refusal import Refusal
 
 MAX_TEXT, MAX_NAME, MAX_MEDIA, MAX_ENTITY_ID, MAX_REPLY = 3000, 100, 10, 36, 1000
@@ -83,6 +85,14 @@ def reply_text(message: Any) -> str:
     if not isinstance(message, str) or not 1 <= len(message) <= MAX_REPLY:
         raise Refusal(400, "message", f"must have 1 to {MAX_REPLY} characters")
     return message
+
+
+def taken(name: str, text: str, faults: Faults) -> str:
+    """What is kept of a text of a review. Raises Refusal."""
+    try:
+        return kept(text, faults)
+    except TextRefused as refused:
+        raise Refusal(400, f"review.content.{name}", str(refused)) from None
 
 
 def without_tags(text: str) -> str:

@@ -15,6 +15,7 @@ from sync_sandbox.wix.reviews.form import (
     changes_of,
     new_review,
     reply_text,
+    taken,
     without_tags,
 )
 from sync_sandbox.wix.reviews.moderation import APPROVED, REJECTED, SUBMITTED, Mode, decision
@@ -252,7 +253,7 @@ class WixReviews:
                 content[name] = value
             elif value is not None:
                 is_kept = self.faults.strikes("html_in_text_kept")
-                content[name] = value if is_kept else without_tags(value)
+                content[name] = taken(name, value if is_kept else without_tags(value), self.faults)
             elif not self.faults.strikes("null_keeps_text"):
                 content.pop(name, None)
         return content

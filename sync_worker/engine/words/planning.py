@@ -62,9 +62,9 @@ def plan_words(view: View, main: Action) -> dict[str, Action]:
             actions[name] = _plan_text(view, field)
         else:
             actions[name] = _go_along(view, field, main)
-    for side, name in view.written.refused_words:
+    for side, name in (*view.written.refused_words, *view.written.put_behind):
         action = actions.get(name)
-        # Refused in this run, perhaps for what it says: the stars go on without it.
+        # Refused in this run, perhaps for what it says, or put behind: the stars go without it.
         if isinstance(action, Write) and action.side is side:
             actions[name] = Hold(WORDS_REFUSED)
     return actions

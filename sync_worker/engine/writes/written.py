@@ -14,6 +14,8 @@ class Written:
     than we wrote; ``unseen``: slots of them that may show an edit: not seen yet. ``maybe_ours``:
     attributes that are as a write of unknown outcome wanted them. ``refused_words``: words that a
     side does not take, perhaps; ``goes_without``: the next write is to go there without them.
+    ``put_behind``: words that go after all else, one at a time; ``goes_alone``: the one whose turn
+    it is; ``taken_without``: sides that took a write from which words had been left out.
     """
 
     count: int = 0
@@ -22,6 +24,9 @@ class Written:
     maybe_ours: set[tuple[Side, str]] = field(default_factory=set)
     refused_words: set[tuple[Side, str]] = field(default_factory=set)
     goes_without: bool = False
+    put_behind: list[tuple[Side, str]] = field(default_factory=list)
+    goes_alone: tuple[Side, str] | None = None
+    taken_without: set[Side] = field(default_factory=set)
 
     def add(self) -> None:
         self.count += 1
@@ -42,6 +47,20 @@ class Written:
         """Whether the write that was just refused can be planned without its words; once."""
         goes_without, self.goes_without = self.goes_without, False
         return goes_without
+
+    def put_words_behind(self, side: Side, words: Iterable[str]) -> None:
+        """All else that is to go to a side goes first."""
+        self.put_behind += [(side, name) for name in words]
+
+    def note_taken(self, side: Side) -> None:
+        """A side took a write; it takes some, then, if others with these words do not land."""
+        if any(one == side for one, _ in self.put_behind):
+            self.taken_without.add(side)
+
+    def takes_up_words(self) -> bool:
+        """Whether words were put behind; the next of them is to go now."""
+        self.goes_alone = self.put_behind.pop(0) if self.put_behind else None
+        return self.goes_alone is not None
 
     def note_maybe_ours(self, side: Side, attributes: Iterable[str]) -> None:
         """These show what a write wanted whose outcome nothing tells."""
