@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sync_worker.core.ports.inbox import ERASED, Inbox
-from sync_worker.core.record_codec import record_listed
 from sync_worker.core.values import Buried, Delivery, Record, Side, Slot
 from sync_worker.core.values.texts import REPLY
 from sync_worker.engine.deciding.taking import DecisionsInHand
@@ -34,14 +33,19 @@ from sync_worker.engine.news import (
     classify_delete,
     classify_known,
     classify_unknown,
-    is_as_buried,
+    may_tell_reply,
     was_unseen,
 )
 from sync_worker.engine.placing import Placing
 from sync_worker.engine.reading import Reading
 from sync_worker.engine.record_view import Source
+from sync_worker.engine.undeleted import is_undeleted
 from sync_worker.engine.view import View, is_shadowed
-from sync_worker.engine.words.replies import lines_for_covered_reply, tells_other_reply
+from sync_worker.engine.words.replies import (
+    lines_for_covered_reply,
+    lines_for_deleted_reply,
+    tells_other_reply,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,36 +204,12 @@ class Deliveries:
         if record is None:
             self._close_buried(delivery, told, tombstone or Buried(side, remote_id))
         # alive, says our own listing, as if it had never been deleted: not to be brought back
-        elif tombstone is not None and self._is_undeleted(delivery, record, tombstone):
+        elif tombstone is not None and is_undeleted(
+            self.view, self.reading, delivery, record, tombstone
+        ):
             self.view.close(delivery, NOT_DELETED)
         else:
             self._place(delivery, record, is_new=tombstone is None)
-
-    def _is_undeleted(self, delivery: Delivery, record: Record, tombstone: Buried) -> bool:
-        """Whether a sweep shows a record that lives on where we, or somebody, deleted it.
-
-        An event of its own may tell of a restore that counts no revision.
-        """
-        if record_listed(delivery.new.payload) is None or not record.is_visible:
-            return False
-        # the side numbers the states of its records
-        if record.revision is not None and tombstone.revision is not None:
-            return is_as_buried(record, tombstone)
-        # without numbers: one that we deleted, and that shows what it showed then
-        return self._is_as_we_deleted(record, tombstone)
-
-    def _is_as_we_deleted(self, record: Record, tombstone: Buried) -> bool:
-        side, remote_id = tombstone.side, tombstone.remote_id
-        site_id = self.view.run.site.id
-        deleted = self.reading.directory.values_deleted(site_id, side, remote_id)
-        slot = self.view.slot_for(side, record)
-        if deleted is None or slot is None:
-            return False
-        shown = self.view.seen_as(slot, record).values
-        return all(
-            value is None or self.view.carried.says_same(name, side, value, shown.get(name))
-            for name, value in deleted.items()
-        )
 
     def _place(self, delivery: Delivery, record: Record, *, is_new: bool) -> None:
         """Give a living record its slot; ``is_new``: it has no tombstone that a look refutes."""
@@ -278,9 +258,11 @@ class Deliveries:
     def _close_buried(self, delivery: Delivery, told: Record | None, tombstone: Buried) -> None:
         """The record is gone; an edit that came after what we last saw of it is lost with it."""
         self.view.bury(tombstone)
-        # nothing was lost with it
+        # nothing was lost with it but a reply, perhaps
         if not was_unseen(delivery, tombstone):
             self.view.close(delivery, BURIED)
+            if REPLY in self.view.carried.words and may_tell_reply(delivery, tombstone):
+                self._note_deleted_reply(delivery, told)
             return
         self.view.close(delivery, UNSEEN)
         # A hint carries no values: then only the closing tells of the edit.
@@ -288,6 +270,13 @@ class Deliveries:
         if told is not None and slot is not None:
             values = self.view.seen_as(slot, told).values
             self.view.note(lines_for_unseen_edit(tombstone, values, delivery.id))
+
+    def _note_deleted_reply(self, delivery: Delivery, told: Record | None) -> None:
+        new, site_id = delivery.new, self.view.run.site.id
+        deleted = self.reading.directory.values_deleted(site_id, new.side, new.remote_id)
+        # by a delete of ours
+        if deleted is not None:
+            self.view.note(lines_for_deleted_reply(self.view, delivery, told, deleted))
 
     def _follow(self, delivery: Delivery, slot: Slot) -> None:
         """Read what the delivery only hints at; one read serves all deliveries in hand."""

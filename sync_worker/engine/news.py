@@ -154,6 +154,14 @@ def may_matter(delivery: Delivery, tombstone: Buried) -> bool:
     return may_be_restored(delivery, tombstone) or was_unseen(delivery, tombstone)
 
 
+def may_tell_reply(delivery: Delivery, tombstone: Buried) -> bool:
+    """Whether it may tell of a reply from just before our delete: none need raise the revision."""
+    new = delivery.new
+    if tombstone.privacy or new.change != Change.UPSERT or new.revision is None:
+        return False
+    return new.revision == tombstone.revision
+
+
 def may_be_restored(delivery: Delivery, tombstone: Buried) -> bool:
     """Whether a delivery for an id that is gone may be news of a restore; only a look tells."""
     new = delivery.new

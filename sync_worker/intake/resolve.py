@@ -37,7 +37,7 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
-from sync_worker.engine.news import BURIED, may_matter
+from sync_worker.engine.news import BURIED, may_matter, may_tell_reply
 from sync_worker.intake.entities import MappedEntities
 from sync_worker.intake.raters import Raters
 
@@ -74,7 +74,7 @@ class Resolver:
         for step in (
             self._key_on_file,
             self._key_of_lost_create,
-            _end_at_tombstone,
+            self._end_at_tombstone,
             _key_before_burial,
             self._end_of_unlinked_delete,
         ):
@@ -202,6 +202,17 @@ class Resolver:
         key = RatingKey(self.site.id, entity.id, contact.contact_id)
         return key if self.links.link_id(key) is not None else None
 
+    def _end_at_tombstone(self, delivery: Delivery, located: Located) -> Answer | None:
+        """The record is gone for good, and the delivery tells nothing that could change that."""
+        buried = located.buried
+        if buried is None or may_matter(delivery, buried):
+            return None
+        # The link that had it knows whether a reply went with it that nobody saw.
+        travels = self.site.policy.of_replies() is not None
+        if travels and located.key is not None and may_tell_reply(delivery, buried):
+            return None
+        return ERASED if buried.privacy else BURIED
+
     def _end_of_unlinked_delete(self, delivery: Delivery, located: Located) -> Answer | None:
         """A delete that came before its create, or of a record that never crossed."""
         new = delivery.new
@@ -268,13 +279,6 @@ def _showing(closing: Closing, record: Record) -> Closing:
     if closing == ERASED:
         return closing
     return replace(closing, shown=SearchKeys.of(record))
-
-
-def _end_at_tombstone(delivery: Delivery, located: Located) -> Answer | None:
-    """The record is gone for good, and the delivery tells nothing that could change that."""
-    if located.buried is None or may_matter(delivery, located.buried):
-        return None
-    return ERASED if located.buried.privacy else BURIED
 
 
 def _key_before_burial(delivery: Delivery, located: Located) -> Answer | None:

@@ -311,6 +311,27 @@ def test_reply_that_raises_no_revision_is_not_covered_without_a_line(
     assert broken_invariants(world) == []
 
 
+def test_reply_just_before_our_delete_is_not_lost_without_a_line(make_ledger: LedgerMaker) -> None:
+    """What was said of the record before is told already, and gets no line."""
+    world = a_quiet_world(make_ledger)
+    answers(world, W, "First")
+
+    def answers_first(place: str) -> None:
+        if place == "before wix.delete":
+            world.on_step = lambda place: None
+            answer(world, W, "theirs")
+
+    world.on_step = answers_first
+    deletes(E)(world)
+    world.settle()
+    assert [dict(side.records) for side in (world.wix, world.external)] == [{}, {}]
+    world.replay([*world.post.sent])
+    world.settle()
+    (line,) = [one for one in lost(world, REPLY) if one.reason == COVERED_UNSEEN]
+    assert (line.what, line.loser, line.loser_side) == ("gap", "theirs", W)
+    assert broken_invariants(world) == []
+
+
 def test_late_news_of_replies_that_are_told_adds_no_line(make_ledger: LedgerMaker) -> None:
     """One that crossed, one that the owner changed before it did, and an echo of ours."""
     world = a_quiet_world(make_ledger)
@@ -339,6 +360,9 @@ OF_REPLIES: dict[str, Callable[[], None]] = {
     ),
     "reply that ours covered": lambda: (
         test_reply_that_raises_no_revision_is_not_covered_without_a_line(memory_ledger, None)
+    ),
+    "reply that our delete took": lambda: (
+        test_reply_just_before_our_delete_is_not_lost_without_a_line(memory_ledger)
     ),
     "reply listed at the revision on file": lambda: (
         test_sweep_finds_a_reply_that_raises_no_revision(memory_ledger)

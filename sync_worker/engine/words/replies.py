@@ -17,7 +17,7 @@ from sync_worker.core.values import (
     Slot,
     Snapshot,
 )
-from sync_worker.core.values.links import COVERED_UNSEEN
+from sync_worker.core.values.links import COVERED_UNSEEN, Value
 from sync_worker.core.values.texts import REPLY, WordsField
 from sync_worker.engine.view import View
 
@@ -82,7 +82,26 @@ def lines_for_covered_reply(
     # It stands, or what stands is news itself.
     if not is_agreed or view.carried.says_same(REPLY, side, now, was):
         return []
-    line = HistoryEntry(
+    return [_covered(side, told, was, delivery)]
+
+
+def lines_for_deleted_reply(
+    view: View, delivery: Delivery, told: Record | None, deleted: Mapping[str, Value | None]
+) -> list[HistoryEntry]:
+    """For a reply that went unseen with our delete; ``deleted``: what this took, as we knew it.
+
+    What an earlier line names is left out, as above.
+    """
+    if told is None or not told.words.get(REPLY) or not told.is_visible:
+        return []
+    side, was = delivery.new.side, told.words[REPLY]
+    if view.carried.says_same(REPLY, side, deleted.get(REPLY), was):
+        return []
+    return [_covered(side, told, was, delivery)]
+
+
+def _covered(side: Side, told: Record, was: str, delivery: Delivery) -> HistoryEntry:
+    return HistoryEntry(
         HistoryKind.GAP,
         side,
         REPLY,
@@ -93,7 +112,6 @@ def lines_for_covered_reply(
         remote_id=told.remote_id,
         inbox_id=delivery.id,
     )
-    return [line]
 
 
 def without_reply(words: Mapping[str, WordsField]) -> list[str]:
