@@ -74,11 +74,11 @@ def _check_leaf(node: Mapping[str, Any]) -> str:
 def _check_source(source: Any, roots: Set[str]) -> str:
     root = re.split(r"[.\[| ]", str(source), maxsplit=1)[0]
     if root not in roots:
-        return f"{source!r} starts with none of {sorted(roots)}"
+        return f"{str(source)[:200]!r} starts with none of {sorted(roots)}"
     try:
         _path(str(source))
     except JMESPathError as error:
-        return f"{source!r} is no JMESPath: {str(error).splitlines()[0]}"
+        return f"{str(source)[:200]!r} is no JMESPath: {str(error).splitlines()[0][:200]}"
     return ""
 
 

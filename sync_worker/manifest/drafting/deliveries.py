@@ -21,6 +21,8 @@ EXAMPLE_SECRET = "example-secret-0123456789abcdefgh"  # noqa: S105 - signs sampl
 SIGNED = re.compile(r"signature|hmac", re.IGNORECASE)
 NO_SIGNATURE = re.compile(r"algorithm|version|timestamp|input", re.IGNORECASE)
 SENT_SECRET = re.compile(r"secret|token|api-?key", re.IGNORECASE)
+# From the first letter of a name only: else each letter of a long one is a name to try.
+PAIR = re.compile(r"(?<!\w)(\w++)=([^,]+)")
 EVENT_HEADER = re.compile(r"(event|topic)(-?(name|type))?$", re.IGNORECASE)
 EVENT_NAMES = ("event", "type", "event_type", "eventtype", "event_name", "topic", "action", "scope")
 WORDS = {"delete": "delete", "remove": "delete", "trash": "delete"}
@@ -110,7 +112,7 @@ def _verify(request: Received, setting: str) -> dict[str, Any] | None:
 
 def _hmac(header: str, value: str, secret: Mapping[str, Any]) -> dict[str, Any]:
     verify: dict[str, Any] = {"type": "hmac", "header": header, "secret": secret}
-    pairs = dict(re.findall(r"(\w+)=([^,]+)", value)) if "," in value else {}
+    pairs = dict(PAIR.findall(value)) if "," in value else {}
     signature = next((name for name in pairs if name != "t"), "")
     if "t" in pairs and signature:
         verify["pairs"] = {"signature": signature, "timestamp": "t"}

@@ -66,7 +66,7 @@ def _place_or_none(document: Mapping[str, Any], name: str) -> Place | None:
 def _document(cursor: str) -> Mapping[str, Any]:
     try:
         document = exact_json.loads_own(cursor)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _no_cursor() from None
     if not isinstance(document, dict):
         raise _no_cursor()

@@ -9,7 +9,7 @@ from typing import Any
 
 from sync_worker.core.outside_words import for_people
 from sync_worker.remotes.http.calls import Call
-from sync_worker.remotes.http.credentials import LEFT_OUT, without_secrets
+from sync_worker.remotes.http.credentials import LEFT_OUT, without, without_secrets
 
 MAX_SAID = 200
 MAX_CODE = 80
@@ -79,9 +79,10 @@ def _without_people(sentence: str, call: Call) -> str:
     values |= {unescape(value) for value in values}
     # The longest first: a part of a name must not leave the rest of it.
     for value in sorted(values, key=len, reverse=True):
-        text = re.sub(re.escape(value), LEFT_OUT, text, flags=re.IGNORECASE)
+        text = without(text, value)
     for word in {word for value in values for word in _words_of_name(value)}:
-        text = re.sub(rf"\b{re.escape(word)}\b", LEFT_OUT, text)
+        if len(word) <= len(text):
+            text = re.sub(rf"\b{re.escape(word)}\b", LEFT_OUT, text)
     text = _without_runs(text, values)
     text = LONG_NUMBER.sub(LEFT_OUT, ADDRESS.sub(LEFT_OUT, text))
     return for_people(" ".join(text.split()))[:MAX_SAID]
