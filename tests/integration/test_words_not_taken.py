@@ -17,6 +17,8 @@ GRINNING = "\U0001f600"
 SOON = 0.05  # seconds, that a first pause lasts
 # Of one call: twice with all of it, the text, and that as our own news is seen; the stars take one.
 TRIES = 3
+# All of it, the stars, each of two words, and what is held as news of either write is seen.
+MOST = 4 + 2
 
 
 @pytest.fixture(autouse=True)
@@ -64,3 +66,33 @@ def test_stars_from_outside_cross_without_words_that_break_wix(shop: Shop) -> No
     shop.edits_outside(1, text="Broke.")
     work_off_till(shop, set())
     assert shop.review["content"]["body"] == "Broke."
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"), [("emoji_refused", GRINNING), ("blocked_words", "Casino")]
+)
+def test_title_of_wix_crosses_beside_a_refused_text(shop: Shop, fault: str, word: str) -> None:
+    shop.writes_on_wix(4)
+    shop.box.reviews.faults.set(fault, chance=1)
+    before = shop.box.reviews.calls[OUT_PUT]
+    shop.edits_on_wix(1, title="Bad", body=f"Broke {word}")
+    (rating,) = shop.box.reviews.ratings.values()
+    assert (rating["score"], rating["headline"], rating["text"]) == (1, "Bad", "Sturdy mug.")
+    assert held_reasons(shop) == {"words_refused"}
+    assert shop.box.reviews.calls[OUT_PUT] - before <= MOST
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"), [("emoji_refused", GRINNING), ("blocked_words", "Casino")]
+)
+def test_title_from_outside_crosses_beside_a_refused_text(
+    shop: Shop, fault: str, word: str
+) -> None:
+    shop.rates_outside(4)
+    shop.box.wix.faults.set(fault, chance=1)
+    before = shop.box.wix.calls[PATCH]
+    shop.edits_outside(1, headline="Bad", text=f"Broke {word}")
+    content = shop.review["content"]
+    assert (content["rating"], content["title"], content.get("body")) == (1, "Bad", None)
+    assert held_reasons(shop) == {"words_refused"}
+    assert shop.box.wix.calls[PATCH] - before <= MOST

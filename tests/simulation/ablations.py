@@ -516,6 +516,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "hints for children": ((ParentEvents, "_hints_of", _nobody),),
     "refusing what is not offered": ((link_plan, "refusal_of", _nothing),),
     "stars without refused words": ((writing, "note_refused_words", _nothing),),
+    "each of the refused words alone": ((Written, "_are_of_many", _never),),
     "stars before words that do not land": ((settling, "note_not_landed", _nothing),),
     "locks of records": ((link_plan, "lock_of", _nothing),),
     "look at what may be locked": ((next_step, "may_be_locked", _never),),

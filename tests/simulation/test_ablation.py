@@ -130,6 +130,7 @@ GUARDED = {
     "locks of records",
     "look at what may be locked",
     "stars without refused words",  # tests/simulation/test_words_refused.py
+    "each of the refused words alone",  # tests/simulation/test_words_refused.py
     "stars before words that do not land",  # tests/simulation/test_words_that_break.py
     "look at what is held",  # tests/simulation/test_held_again.py
     "rated before unrated",  # tests/simulation/test_product_events.py

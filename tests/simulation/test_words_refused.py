@@ -11,6 +11,7 @@ import pytest
 from sync_worker.core.ports.remote import Capabilities
 from sync_worker.core.values import Policy, Side
 from sync_worker.core.values.texts import BODY, REPLY, TITLE, TextRule
+from sync_worker.engine.link_run import Finished, LinkRun
 from tests.simulation.ablations import without
 from tests.simulation.oracles import broken_invariants
 from tests.simulation.scenarios import changes
@@ -38,11 +39,27 @@ def block_emoji(remote: MemoryRemote) -> None:
     remote.blocks = lambda text: GRINNING in text
 
 
-def rate_again(world: World, side: Side, stars: int, body: str) -> None:
+def looks_at(remote: MemoryRemote, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How often each run from now on updates a record."""
+    looks: list[int] = []
+    run = LinkRun.run_until_settled
+
+    def counted(self: LinkRun) -> Finished:
+        before = remote.calls["update"]
+        try:
+            return run(self)
+        finally:
+            looks.append(remote.calls["update"] - before)
+
+    monkeypatch.setattr(LinkRun, "run_until_settled", counted)
+    return looks
+
+
+def rate_again(world: World, side: Side, stars: int, body: str, **more: str) -> None:
     """Stars and words in one edit."""
     remote = world.remotes[side]
     values = {"overall": Decimal(20 * stars)} if side is W else {"value": Decimal(stars)}
-    remote.visitor_changes(next(iter(remote.records)), values, {BODY: body})
+    remote.visitor_changes(next(iter(remote.records)), values, {BODY: body, **more})
 
 
 @both_sides
@@ -78,12 +95,83 @@ def test_new_rating_is_made_without_the_text_that_is_refused(
     rate(world, side, 4 if side is E else 80, title="Good", body=f"Fine {GRINNING}")
     world.settle()
     shown = both_show(world)
-    assert (shown[side is W][1:], shown[side is E][1:]) == (["", ""], ["Good", f"Fine {GRINNING}"])
+    there, here = shown[side is W][1:], shown[side is E][1:]
+    assert (there, here) == (["Good", ""], ["Good", f"Fine {GRINNING}"])
     assert held_reasons(world) == {"words_refused"}
     say(world, side, body="Fine.")
     world.settle()
     assert both_show(world) == (["80", "Good", "Fine."], ["4", "Good", "Fine."])
     assert held_reasons(world) == set()
+
+
+@both_sides
+@both_apis
+@with_or_without_revisions
+def test_words_cross_beside_another_one_that_is_refused(
+    side: Side, of_wix: Any, external: Capabilities, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever it is: all of it, the stars, then each of the words."""
+    world = a_told_world(external=external, **of_wix)
+    there = world.remotes[side.other]
+    block_emoji(there)
+    looks = looks_at(there, monkeypatch)
+    edits = (
+        {"title": "Bad", "body": f"Broke {GRINNING}"},
+        {"title": f"Bad {GRINNING}", "body": "Broke."},
+    )
+    shows = ["Bad", "Sturdy mug."], ["Bad", "Broke."]
+    for stars, words, shown in zip((2, 5), edits, shows, strict=True):
+        looks.clear()
+        rate_again(world, side, stars, **words)
+        world.drain()
+        seen = both_show(world)[side.other is E]
+        assert seen == [str(20 * stars if side is E else stars), *shown]
+        assert held_reasons(world) == {"words_refused"}
+        # As our own news is seen, what is held is tried once more.
+        most, *again = sorted(looks, reverse=True)
+        assert most <= 4
+        assert max(again) <= 1
+        assert sum(again) <= 3
+    say(world, side, title="Bad")
+    world.drain()
+    assert both_show(world) == (["100", "Bad", "Broke."], ["5", "Bad", "Broke."])
+    assert held_reasons(world) == set()
+    assert broken_invariants(world) == []
+
+
+@both_sides
+def test_words_that_are_refused_one_by_one_cost_few_calls(side: Side) -> None:
+    """At most two more than there are words; and without stars one more."""
+    world = a_told_world()
+    there = world.remotes[side.other]
+    block_emoji(there)
+    say(world, side, title=f"Bad {GRINNING}", body=f"Broke {GRINNING}")
+    world.drain()
+    assert (there.calls["update"], held_reasons(world)) == (3, {"words_refused"})
+    say(world, side, title="Bad")
+    world.drain()
+    assert both_show(world)[side.other is E][1:] == ["Bad", "Sturdy mug."]
+    assert there.calls["update"] <= 3 + 3 + 1
+    assert held_reasons(world) == {"words_refused"}
+
+
+def test_words_refused_only_together_cross_one_after_another() -> None:
+    world = a_told_world()
+    together = [True]
+    world.external.blocks = lambda text: bool(together) and together.pop()
+    say(world, W, title="Bad", body="Broke.")
+    world.drain()
+    assert both_show(world)[1] == ["4", "Bad", "Broke."]
+    assert held_reasons(world) == set()
+
+
+def test_words_wait_for_each_other_when_the_mechanism_is_off() -> None:
+    with without("each of the refused words alone"):
+        world = a_told_world()
+        block_emoji(world.external)
+        say(world, W, title="Bad", body=f"Broke {GRINNING}")
+        world.drain()
+        assert both_show(world)[1][1:] == ["Good", "Sturdy mug."]
 
 
 def test_rating_is_not_made_with_a_text_of_ours_in_its_place() -> None:

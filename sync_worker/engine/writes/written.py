@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sync_worker.core.values import Side, Slot
@@ -15,7 +15,8 @@ class Written:
     attributes that are as a write of unknown outcome wanted them. ``refused_words``: words that a
     side does not take, perhaps; ``goes_without``: the next write is to go there without them.
     ``put_behind``: words that go after all else, one at a time; ``goes_alone``: the one whose turn
-    it is; ``taken_without``: sides that took a write from which words had been left out.
+    it is; ``not_landed``: sides where a write with such words met no refusal, and did not land;
+    ``taken_without``: those that took a write since.
     """
 
     count: int = 0
@@ -26,6 +27,7 @@ class Written:
     goes_without: bool = False
     put_behind: list[tuple[Side, str]] = field(default_factory=list)
     goes_alone: tuple[Side, str] | None = None
+    not_landed: set[Side] = field(default_factory=set)
     taken_without: set[Side] = field(default_factory=set)
 
     def add(self) -> None:
@@ -39,9 +41,16 @@ class Written:
 
     def note_refused(self, side: Side, words: Iterable[str]) -> None:
         """A write with these words was refused."""
-        refused = {(side, name) for name in words} - self.refused_words
-        self.refused_words |= refused
+        refused = [(side, name) for name in words if (side, name) not in self.refused_words]
+        # For which of them is rarely said: each goes alone, after all else.
+        if self._are_of_many(refused):
+            self.put_behind += refused
+        else:
+            self.refused_words.update(refused)
         self.goes_without = bool(refused)
+
+    def _are_of_many(self, refused: Sequence[tuple[Side, str]]) -> bool:
+        return len(refused) > 1
 
     def takes_another_try(self) -> bool:
         """Whether the write that was just refused can be planned without its words; once."""
@@ -49,12 +58,13 @@ class Written:
         return goes_without
 
     def put_words_behind(self, side: Side, words: Iterable[str]) -> None:
-        """All else that is to go to a side goes first."""
+        """A write with these words did not land: all else that is to go to its side goes first."""
         self.put_behind += [(side, name) for name in words]
+        self.not_landed.add(side)
 
     def note_taken(self, side: Side) -> None:
         """A side took a write; it takes some, then, if others with these words do not land."""
-        if any(one == side for one, _ in self.put_behind):
+        if side in self.not_landed:
             self.taken_without.add(side)
 
     def takes_up_words(self) -> bool:
