@@ -20,17 +20,14 @@ from sync_worker.services.accounts.giving import BadValues
 
 account = Blueprint("account", __name__)
 GIVEN = "set."  # before the names of settings
-# A state of an account: its words, and the colour that says it again.
-ACCOUNT_STATES = {
-    name: (ACCOUNTS[name], colour)
-    for name, colour in {
-        "new": "plain",
-        "active": "good",
-        "paused": "warn",
-        "failing": "bad",
-        "account_locked": "bad",
-        "revoked": "plain",
-    }.items()
+# A state of an account: the colour that says it again.
+ACCOUNT_COLOURS = {
+    "new": "plain",
+    "active": "good",
+    "paused": "warn",
+    "failing": "bad",
+    "account_locked": "bad",
+    "revoked": "plain",
 }
 VERDICTS = {
     "ok": (marked("good"), "good"),
@@ -146,7 +143,8 @@ def _page(
         other_problems=[words for name, words in problems.items() if name not in shown],
         is_guided=_is_guided(site_id) if page.account else False,
         may_change=g.who.may(Right.ACCOUNT, site_id),
-        account_states=ACCOUNT_STATES,
+        accounts=ACCOUNTS,
+        account_colours=ACCOUNT_COLOURS,
         verdicts=VERDICTS,
         no_connector=_("No connector is named for the console: CONNECTORS is empty."),
     )

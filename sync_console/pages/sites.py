@@ -74,7 +74,7 @@ def index() -> Response:
         states=STATES,
         troubles={str(name): words for name, (words, _advice) in TROUBLE_WORDS.items()},
         trouble_words=trouble_words,
-        account_words=account_words,
+        accounts=ACCOUNTS,
         kind_of=kind_of,
     )
 
@@ -97,7 +97,7 @@ def one(site_id: int) -> Response:
         states=STATES,
         spans=SPANS,
         trouble_words=trouble_words,
-        account_words=account_words,
+        accounts=ACCOUNTS,
         trouble_advice=trouble_advice,
         kind_of=kind_of,
     )
@@ -131,11 +131,6 @@ def site_page(template: str, site_id: int, **context: object) -> str:
     """A further page of a site, with its head."""
     summary = parts().sites.one(g.who, site_id)
     return render_template(template, site=summary, states=STATES, kind_of=kind_of, **context)
-
-
-def account_words(account: str) -> str:
-    """How the account of a site stands, to be translated."""
-    return ACCOUNTS.get(account, account)
 
 
 def kind_of(site: SiteSummary) -> str:

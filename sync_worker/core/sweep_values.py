@@ -21,9 +21,10 @@ from sync_worker.core.values import (
     Side,
     Site,
 )
+from sync_worker.core.values.records import KeptWord
 
 
-class RunKind(StrEnum):
+class RunKind(KeptWord):
     """``BASELINE``: the first complete one of a site; ``DRY_RUN``: stops after the plan.
 
     ``POLL``: only what changed on the external side since the poll before; whatever it does not
@@ -36,7 +37,7 @@ class RunKind(StrEnum):
     POLL = "poll"
 
 
-class Phase(StrEnum):
+class Phase(KeptWord):
     """Where a sweep is.
 
     The external side comes first: its addresses tell the contacts of many Wix ratings.

@@ -12,6 +12,7 @@ from typing import assert_never
 from sync_worker.core.errors import (
     Held,
     LeaseLost,
+    OfNewerVersion,
     Permanent,
     SyncError,
     Transient,
@@ -32,6 +33,7 @@ from sync_worker.core.values import (
     Side,
     Slot,
 )
+from sync_worker.core.values.records import NEWER_SECONDS
 from sync_worker.engine.deciding.ending import end_decision
 from sync_worker.engine.deciding.planning import note_verdict
 from sync_worker.engine.deciding.taking import decision_in_hand, lets_go_on
@@ -229,6 +231,9 @@ class LinkRun:
 
     def _refuse_if_stopped(self) -> None:
         run = self.view.run
+        # since the delivery was opened
+        if run.site.is_of_newer_version:
+            raise OfNewerVersion(retry_after=NEWER_SECONDS)
         # as nearly always
         is_stopped = False
         for one in run.deliveries:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sync_worker.core.errors import Held, SyncError
+from sync_worker.core.errors import Held, OfNewerVersion, SyncError
 from sync_worker.core.outcome import (
     AwaitAccount,
     Defer,
@@ -48,6 +48,7 @@ from sync_worker.core.values import (
     Site,
     SiteState,
 )
+from sync_worker.core.values.records import NEWER_SECONDS
 from sync_worker.engine.engine import Engine
 from sync_worker.engine.erased import forgets_erased
 from sync_worker.engine.holds.accounts import WAITS
@@ -123,6 +124,8 @@ class Intake:
             return Outcome(OutcomeKind.CLOSED_ALREADY)
         tell(opened)
         delivery, site = opened
+        if site is not None and site.is_of_newer_version:
+            raise OfNewerVersion(retry_after=NEWER_SECONDS)
         # Its site has its share of this worker, and others wait.
         if site is not None and not self.slots.enter(site.id):
             return self._wait_for_slot(delivery)

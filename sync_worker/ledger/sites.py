@@ -6,16 +6,19 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from sync_worker.core.errors import OfNewerVersion
 from sync_worker.core.hold_reasons import ACCOUNT_PAUSED, FOR_AN_ACCOUNT
 from sync_worker.core.values import AccountState, SiteState
+from sync_worker.core.values.records import NEWER_SECONDS
 from sync_worker.ledger.accounts.changing import end_account, next_number
-from sync_worker.ledger.accounts.reading import read_account
+from sync_worker.ledger.accounts.reading import read_account, refuse_newer
 from sync_worker.ledger.accounts.removal import begin_anew, come_back
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.administration.held import release_reasons
 from sync_worker.ledger.console.pause_rows import forget_pause
 from sync_worker.ledger.site_cache import SiteCache
 from sync_worker.ledger.statements.runs import awaits_baseline
+from sync_worker.ledger.statements.sites import site_by_id
 from sync_worker.ledger.tables import site
 from sync_worker.ledger.transactions import Transactions, ledger_now
 
@@ -49,6 +52,18 @@ def state_values(
     return {"state": str(state), "removed_at": func.coalesce(site.c.removed_at, ledger_now())}
 
 
+def refuse_newer_site(connection: Connection, site_id: int, wanted: SiteState) -> None:
+    """Raises Misconfigured where only a newer version knows what a change would end."""
+    refuse_newer(f"site {site_id} before its pause", wanted)
+    known = site_by_id(connection, site_id)
+    if known is None:
+        return
+    refuse_newer(f"site {site_id}", known.state)
+    # With the removal of a site its account ends.
+    if wanted is SiteState.REMOVED and known.account_state is not None:
+        refuse_newer(f"the account of site {site_id}", known.account_state)
+
+
 class SqlSiteStates:
     """Implements ports.SiteStates."""
 
@@ -64,6 +79,9 @@ class SqlSiteStates:
             row = connection.execute(select(site.c.state).where(is_news)).first()
             if row is None:
                 return []
+            known = site_by_id(connection, site_id)
+            if known is not None and known.is_of_newer_version:
+                raise OfNewerVersion(retry_after=NEWER_SECONDS)
             # Whoever paused or recovers a site resumes it; installing the app anew only brings a
             # removed one back.
             is_held_back = row.state in (SiteState.PAUSED, SiteState.RECOVERY)

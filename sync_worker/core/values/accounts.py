@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
+from sync_worker.core.values.records import ShownWord
 
-class AccountState(StrEnum):
+
+class AccountState(ShownWord):
     """``NEW``: given, not in use yet; ``REVOKED``: at an end, its secrets open nothing."""
 
     NEW = "new"

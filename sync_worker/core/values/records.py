@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from sync_worker.core.errors import OfNewerVersion
 
@@ -37,6 +37,24 @@ class KeptWord(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> NoReturn:
         raise OfNewerVersion(retry_after=NEWER_SECONDS)
+
+
+class ShownWord(StrEnum):
+    """A word of the ledger that lists and pages show, also where a newer version wrote it."""
+
+    @classmethod
+    def kept(cls, word: str) -> Self:
+        """The word of a row. One that we do not know stays as it is, and is none of ours."""
+        try:
+            return cls(word)
+        except ValueError:
+            unknown = str.__new__(cls, word)
+            unknown._name_ = unknown._value_ = word
+            return unknown
+
+    @property
+    def is_known(self) -> bool:
+        return self in tuple(type(self))
 
 
 class RecordState(KeptWord):

@@ -16,7 +16,7 @@ from sync_worker.core.hold_reasons import (
 )
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.values.accounts import AccountState
-from sync_worker.core.values.records import EntityRef, Side
+from sync_worker.core.values.records import EntityRef, ShownWord, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ class Policy:
         return None
 
 
-class SiteState(StrEnum):
+class SiteState(ShownWord):
     """``RECOVERY``: at work, but nothing is deleted; ``REMOVED``: the app is not installed."""
 
     ACTIVE = "active"
@@ -319,6 +319,11 @@ class Site:
         """Whether deliveries are processed; in recovery nothing is deleted (rule R11)."""
         is_going = self.state in (SiteState.ACTIVE, SiteState.RECOVERY)
         return is_going and self.account_state in USABLE and self.external_source != ""
+
+    @property
+    def is_of_newer_version(self) -> bool:
+        """Whether only a newer version knows how it, or its account, stands."""
+        return not (self.state.is_known and (self.account_state or self.state).is_known)
 
     def may_have_gone_on(self, reason: str) -> bool:
         """Whether a hold for this reason ends as the site, or its account, goes to work again.

@@ -19,6 +19,7 @@ from sync_worker.core.values import (
     account_source,
 )
 from sync_worker.ledger.accounts.moving import begin_to_move, sources_that_move
+from sync_worker.ledger.accounts.reading import refuse_newer
 from sync_worker.ledger.accounts.removal import sweep_again
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.onboarding.tables import (
@@ -70,6 +71,7 @@ def give_to_site(connection: Connection, new: NewAccount, fields: Sequence[Field
     row = connection.execute(select(site).where(its_site)).first()
     if row is None:
         raise Misconfigured(f"there is no site {new.site_id}; `ratings-sync site list` shows all")
+    refuse_newer(f"site {new.site_id}", SiteState.kept(row.state))
     if row.state == SiteState.REMOVED:
         raise Misconfigured(f"the app is not installed on site {new.site_id} any more")
     if row.external_source is not None and row.external_source == row.connector:

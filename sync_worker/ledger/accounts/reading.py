@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, select
 
 from sync_worker.core.errors import Misconfigured
 from sync_worker.core.values import Account, AccountAddress, AccountState, SealedSecret
+from sync_worker.core.values.records import ShownWord
 from sync_worker.ledger.accounts.tables import account, account_address, account_secret
 from sync_worker.ledger.transactions import ledger_now
 
@@ -43,6 +44,15 @@ def known_account(connection: Connection, public_id: str) -> Account:
     return found
 
 
+def refuse_newer(name: str, state: ShownWord) -> None:
+    """Raises Misconfigured for what is in a state that only a newer version knows."""
+    if not state.is_known:
+        raise Misconfigured(
+            f"{name} is in state {state}, which only a newer version of the program knows: do this"
+            " with that version; nothing was changed"
+        )
+
+
 def account_in_use(connection: Connection, public_id: str) -> Account:
     """The same, of one that can be changed. Raises Misconfigured."""
     found = known_account(connection, public_id)
@@ -51,6 +61,7 @@ def account_in_use(connection: Connection, public_id: str) -> Account:
             f"account {public_id} is revoked and at its end; `ratings-sync account add` gives site"
             f" {found.site_id} a new one"
         )
+    refuse_newer(f"account {public_id}", found.state)
     return found
 
 
@@ -117,7 +128,7 @@ def _account(row: Any, addresses: Sequence[AccountAddress], names: Sequence[str]
         connector=row.connector,
         identity=row.identity,
         settings=row.settings,
-        state=AccountState(row.state),
+        state=AccountState.kept(row.state),
         version=row.version,
         changed=row.changed,
         addresses=tuple(addresses),

@@ -19,7 +19,7 @@ from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.administration.held import release_keys, release_reasons
 from sync_worker.ledger.administration.history_lines import to_time
 from sync_worker.ledger.console.pause_rows import put_pause, read_pauses
-from sync_worker.ledger.sites import REST_OVER, state_values
+from sync_worker.ledger.sites import REST_OVER, refuse_newer_site, state_values
 from sync_worker.ledger.statements.moving import move_all
 from sync_worker.ledger.statements.runs import awaits_baseline
 from sync_worker.ledger.statements.sites import from_field, read_sites, site_by_id
@@ -221,6 +221,7 @@ class SiteAdmin:
         Misconfigured where it is there already.
         """
         with self._transactions.write() as connection:
+            refuse_newer_site(connection, site_id, state)
             if state is SiteState.ACTIVE and awaits_baseline(connection, site_id):
                 _refuse_uncompared(connection, site_id)
                 state = SiteState.RECOVERY

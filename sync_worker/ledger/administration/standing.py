@@ -218,12 +218,12 @@ def _is_in_trouble(known: Collection[str]) -> Any:
 def _to_standing(row: Any) -> SiteStanding:
     its_account = None
     if row.account_state is not None:
-        its_account = AccountState(row.account_state)
+        its_account = AccountState.kept(row.account_state)
     is_implicit = row.external_source is not None and row.external_source == row.connector
     return SiteStanding(
         row.id,
         row.connector,
-        SiteState(row.state),
+        SiteState.kept(row.state),
         bool(row.is_compared),
         bool(row.is_comparing),
         bool(row.is_changed),

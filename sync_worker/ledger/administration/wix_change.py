@@ -13,6 +13,7 @@ from sync_worker.core.processes import our_version
 from sync_worker.core.scale import FieldMap
 from sync_worker.core.sweep_values import RunKind
 from sync_worker.core.values import Side, Site, SiteState, WixKind
+from sync_worker.ledger.accounts.reading import refuse_newer
 from sync_worker.ledger.administration.heartbeats import SeenProcess, older_processes
 from sync_worker.ledger.administration.imports import IMPORT
 from sync_worker.ledger.administration.mappings import products_mapped_twice
@@ -113,6 +114,7 @@ class WixChange:
             assert known is not None  # noqa: S101 - its row was read above
             if known.wix_api is kind:
                 return Changed(known, 0, 0, 0)
+            refuse_newer(f"site {site_id}", known.state)
             if known.is_at_work:
                 raise Misconfigured(f"site {site_id} was resumed meanwhile; say it once more")
             end_leases(connection, site_id)

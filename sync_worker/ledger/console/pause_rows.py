@@ -76,4 +76,4 @@ def read_pauses(connection: Connection, site_ids: Iterable[int]) -> dict[int, Pa
 
 
 def to_pause(row: Any) -> Pause:
-    return Pause(row.paused_at, row.until, row.why, row.actor, SiteState(row.state_before))
+    return Pause(row.paused_at, row.until, row.why, row.actor, SiteState.kept(row.state_before))

@@ -60,7 +60,11 @@ class SqlPauses:
 
 
 def _is_due() -> Any:
-    return site_pause.c.until <= ledger_now()
+    """Its time is over. What only a newer version can end is left to it, with its row."""
+    known = [str(state) for state in SiteState]
+    ours = select(site.c.id).where(site.c.state.in_(known))
+    is_ours = site_pause.c.site_id.in_(ours) & site_pause.c.state_before.in_(known)
+    return (site_pause.c.until <= ledger_now()) & is_ours
 
 
 def _said(until: float) -> str:

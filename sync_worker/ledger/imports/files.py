@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from sync_worker.ledger.accounts.reading import refuse_newer
 from sync_worker.ledger.imports.statements import EMPTIED, erased_rows, to_file
 from sync_worker.ledger.imports.tables import import_file, import_row
 from sync_worker.ledger.imports.values import (
@@ -80,13 +81,19 @@ class SqlImportFiles:
             return to_file(connection.execute(changed.returning(import_file)).one())
 
     def remove(self, import_id: int) -> bool:
-        """Forget a file and its rows, unless a worker has it in hand."""
-        is_free = import_file.c.state != str(ImportState.WORKING)
-        is_it = (import_file.c.id == import_id) & is_free
+        """Forget a file and its rows, unless a worker has it in hand.
+
+        Raises Misconfigured where only a newer version knows what is done with it.
+        """
+        is_it = import_file.c.id == import_id
         with self._transactions.write() as connection:
             self._hold(connection, import_id)
-            if connection.execute(select(import_file.c.id).where(is_it)).first() is None:
+            found = select(import_file.c.phase, import_file.c.state).where(is_it)
+            row = connection.execute(found).first()
+            if row is None or row.state == ImportState.WORKING:
                 return False
+            for word in (ImportPhase.kept(row.phase), ImportState.kept(row.state)):
+                refuse_newer(f"import {import_id}", word)
             connection.execute(delete(import_row).where(import_row.c.import_id == import_id))
             connection.execute(delete(import_file).where(is_it))
         self._transactions.forget_log()
@@ -150,7 +157,7 @@ class SqlImportFiles:
             ).first()
             if file is None or file.is_wiped:
                 return False
-            if (ImportPhase(file.phase), ImportState(file.state)) not in standing:
+            if (ImportPhase.kept(file.phase), ImportState.kept(file.state)) not in standing:
                 return False
             values = {"phase": str(phase), "state": str(ImportState.WORKING), "reason": ""}
             values |= {"actor": fitting(actor, import_file.c.actor)}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
+from sync_worker.core.values.records import ShownWord
 
-class ImportPhase(StrEnum):
+
+class ImportPhase(ShownWord):
     """What is done with a file, in this order. ``LOAD``: its rows are coming in."""
 
     LOAD = "load"
@@ -17,7 +18,7 @@ class ImportPhase(StrEnum):
     RUN = "run"
 
 
-class ImportState(StrEnum):
+class ImportState(ShownWord):
     """How far a phase is. ``STOPPED``: by a person; ``FAILED``: its reason says why."""
 
     READY = "ready"

@@ -127,7 +127,7 @@ def to_site(row: Any, fields: Iterable[Any]) -> Site:
         row.connector,
         Policy.of(row.policy),
         tuple(map(to_field, fields)),
-        SiteState(row.state),
+        SiteState.kept(row.state),
         frozenset(failing),
         WixKind(row.wix_api),
         dict(row.wix_learned or {}),
@@ -142,7 +142,7 @@ def _account_state_of(row: Any) -> AccountState | None:
         return None
     if row.account_state is None:
         return AccountState.REVOKED
-    return AccountState(row.account_state)
+    return AccountState.kept(row.account_state)
 
 
 def to_field(row: Any) -> FieldMap:

@@ -272,6 +272,8 @@ class Imports:
 
 def standing_of(file: ImportFile) -> str:
     """How far a file is, in words."""
+    if not file.phase.is_known:
+        return f"{file.phase}: {file.state}"
     return STANDINGS.get((file.phase, file.state)) or str(file.state)
 
 

@@ -78,7 +78,7 @@ class Pausing:
         who.check(Right.PAUSE, site_id)
         pause, goal = self._pauses.of(site_id), SiteState.ACTIVE
         was = self._admin.sites.find(str(site_id)).state
-        if who.role is Role.OWNER and was not in (SiteState.PAUSED, SiteState.ACTIVE):
+        if who.role is Role.OWNER and was in WORDS_OF_OTHERS:
             raise Misconfigured(
                 said(
                     "the site is %(what)s: whoever runs this installation ends that",

@@ -22,6 +22,7 @@ from sync_worker.services.sites.pausing import Pausing
 
 GRACE = Who("grace", Role.ADMIN)
 OWNER = Who("owner of 1", Role.OWNER, 1)
+TOMORROW = "of_tomorrow"
 
 
 @dataclass
@@ -125,6 +126,40 @@ def test_what_a_dead_worker_left_held_is_released_with_the_next_tick(shop: Shop)
     shop.let_time_pass()
     assert shop.pauses.resume_due() == [[held]]
     assert shop.noted == [("site.pause", "grace", "a sale begins")]
+
+
+@pytest.mark.parametrize("words", [{"state": TOMORROW}, {"state_before": TOMORROW}], ids=str)
+def test_pause_that_only_a_newer_version_can_end_is_left_to_it(
+    shop: Shop, words: dict[str, str]
+) -> None:
+    """Its row is what the newer version finds it by; and it holds up no other site."""
+    shop.paused()
+    shop.admin.sites.add("instance-2", "other-service", [])
+    shop.pausing.pause(GRACE, 2, "", shop.admin.questions.now() + 3600.0)
+    shop.let_time_pass()
+    table = site if "state" in words else site_pause
+    number = site.c.id if "state" in words else site_pause.c.site_id
+    with shop.engine.begin() as connection:
+        connection.execute(update(table).where(number == 1).values(words))
+    before = (str(shop.state), shop.pauses.of(1))
+    shop.pauses.resume_due()
+    assert (str(shop.state), shop.pauses.of(1)) == before
+    assert before[1] is not None
+    assert (shop.admin.sites.find("2").state, shop.pauses.of(2)) == (SiteState.ACTIVE, None)
+
+
+@pytest.mark.parametrize("who", [GRACE, OWNER], ids=["admin", "owner"])
+@pytest.mark.parametrize("words", [{"state": TOMORROW}, {"state_before": TOMORROW}], ids=str)
+def test_nobody_resumes_into_what_only_a_newer_version_knows(
+    shop: Shop, words: dict[str, str], who: Who
+) -> None:
+    shop.paused()
+    with shop.engine.begin() as connection:
+        connection.execute(update(site if "state" in words else site_pause).values(words))
+    before = (str(shop.state), shop.pauses.of(1))
+    with pytest.raises(Misconfigured, match="newer version"):
+        shop.pausing.resume(who, 1)
+    assert (str(shop.state), shop.pauses.of(1)) == before
 
 
 def test_resumed_or_removed_site_forgets_when_its_pause_would_end(shop: Shop) -> None:

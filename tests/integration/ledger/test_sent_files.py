@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import Engine, select, update
 
-from sync_worker.core.errors import LeaseLost
+from sync_worker.core.errors import LeaseLost, Misconfigured
 from sync_worker.core.values import Change, Contact, NewDelivery, Side
 from sync_worker.ledger.administration.retention import LedgerRetention, Retention
 from sync_worker.ledger.database import open_engine
@@ -24,6 +24,7 @@ from sync_worker.ledger.imports.values import (
 )
 from sync_worker.ledger.imports.work import MAX_AT_ONCE, SqlImportWork
 from sync_worker.ledger.migrations.upgrade import upgrade
+from sync_worker.services.imports.imports import standing_of
 from tests.twins.observed_ledger import ObservedLedger
 
 DAY = 86_400.0
@@ -215,3 +216,33 @@ def test_stopped_file_keeps_what_was_in_hand_and_goes_on(ground: Ground) -> None
     with ground.engine.connect() as connection:
         to_do = select(import_row.c.line).where(import_row.c.what.is_(None))
         assert connection.execute(to_do).scalars().all() == [3]
+
+
+OF_TOMORROW = [{"phase": "tomorrow"}, {"state": "tomorrow"}]
+
+
+@pytest.mark.parametrize("words", OF_TOMORROW, ids=str)
+def test_file_that_only_a_newer_version_knows_is_shown_and_left(
+    ground: Ground, words: dict[str, str]
+) -> None:
+    import_id = ground.send(row(2))
+    ground.change(import_id, **words)
+    file = ground.files.one(import_id)
+    assert file is not None
+    assert "tomorrow" in standing_of(file)
+    assert not ground.files.ask(import_id, ImportPhase.RUN, "ada", READY, is_anew=True)
+    with pytest.raises(Misconfigured, match="newer version"):
+        ground.files.remove(import_id)
+    assert ground.files.of_site(ground.site_id, None).files == [file]
+
+
+@pytest.mark.parametrize("words", OF_TOMORROW, ids=str)
+def test_workers_pass_over_it_and_go_on_with_others(ground: Ground, words: dict[str, str]) -> None:
+    import_id, other = ground.send(row(2)), ground.send(row(2))
+    ground.ask(import_id)
+    ground.ask(other)
+    ground.change(import_id, **words)
+    claim = ground.work.claim()
+    assert claim is not None
+    assert claim.file.id == other
+    assert ground.work.claim() is None
