@@ -231,9 +231,6 @@ class LinkRun:
 
     def _refuse_if_stopped(self) -> None:
         run = self.view.run
-        # since the delivery was opened
-        if run.site.is_of_newer_version:
-            raise OfNewerVersion(retry_after=NEWER_SECONDS)
         # as nearly always
         is_stopped = False
         for one in run.deliveries:
@@ -245,6 +242,9 @@ class LinkRun:
         # What waits for a person asks for nothing yet.
         asks_to_erase = any(one.new.privacy for one in run.deliveries if not one.stands_by)
         if not run.site.is_at_work and not asks_to_erase:
+            # since the delivery was opened
+            if run.site.is_of_newer_version:
+                raise OfNewerVersion(retry_after=NEWER_SECONDS)
             raise Held(run.site.why_at_rest)
         # A held link whose write may yet show is looked at again.
         is_held = run.link.state is LinkState.HELD or is_stopped

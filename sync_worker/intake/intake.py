@@ -124,7 +124,12 @@ class Intake:
             return Outcome(OutcomeKind.CLOSED_ALREADY)
         tell(opened)
         delivery, site = opened
-        if site is not None and site.is_of_newer_version:
+        # What somebody asks to forget is forgotten now, however the site stands.
+        if (
+            site is not None
+            and site.is_of_newer_version
+            and not self._asks_to_erase(delivery, site)
+        ):
             raise OfNewerVersion(retry_after=NEWER_SECONDS)
         # Its site has its share of this worker, and others wait.
         if site is not None and not self.slots.enter(site.id):
@@ -213,7 +218,7 @@ class Intake:
         self, delivery: Delivery, site: Site, engine: Engine
     ) -> RatingKey | LeasedLink | Outcome:
         """The key that it is about, or its lease, or how it ended without one. Raises SyncError."""
-        if not site.is_at_work and not self._asks_to_erase(delivery, site, engine):
+        if not site.is_at_work and not self._asks_to_erase(delivery, site):
             raise Held(site.why_at_rest)
         # No record has such an id; a person looks at what was told.
         if delivery.new.remote_id.startswith(UNUSABLE):
@@ -258,13 +263,10 @@ class Intake:
 
     # -- what cannot end now
 
-    def _asks_to_erase(self, delivery: Delivery, site: Site, engine: Engine) -> bool:
-        """A privacy request, or a merge that tells who else was the person who asked.
-
-        A site that rests forgets whoever asks for it.
-        """
+    def _asks_to_erase(self, delivery: Delivery, site: Site) -> bool:
+        """A privacy request, or a merge that tells who else asked: no state of a site delays it."""
         if delivery.new.change == Change.CONTACT_MERGED:
-            return self._contact_events(site, engine).names_erased(delivery)
+            return self._contact_events(site, self.engine).names_erased(delivery)
         return delivery.new.privacy
 
     def _set_aside_for_site(self, delivery: Delivery) -> Outcome:
