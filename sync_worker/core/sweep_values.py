@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 
 from sync_worker.core.values import (
     Change,
@@ -73,7 +72,7 @@ class Sweep:
         return self.kind is RunKind.DRY_RUN
 
 
-class Mark(StrEnum):
+class Mark(KeptWord):
     """What became of a listed record.
 
     ``IN_STEP``: the ledger knows it as it is; ``HELD``: it is held already; ``OPEN``: the engine

@@ -258,7 +258,7 @@ def from_intent(intent: Intent) -> dict[str, Any]:
 
 def to_history(row: Row) -> HistoryEntry:
     return HistoryEntry(
-        what=HistoryKind(row.what),
+        what=HistoryKind.kept(row.what),
         side=_side(row.side),
         attribute=row.attribute,
         before=_told(row.before, row.words_before),

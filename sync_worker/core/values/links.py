@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-from sync_worker.core.values.records import KeptWord, RecordState, Side
+from sync_worker.core.values.records import KeptWord, RecordState, ShownWord, Side
 from sync_worker.core.values.sites import RatingKey
 
 # Of a line about an edit that only a late delivery tells of.
@@ -231,7 +231,7 @@ class Intent:
         )
 
 
-class HistoryKind(StrEnum):
+class HistoryKind(ShownWord):
     """What a line of the history tells: a write, a decision, or what a person did."""
 
     CREATE = "create"

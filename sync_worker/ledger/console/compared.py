@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select, true
 
 from sync_worker.core.sweep_values import Phase, RunKind
-from sync_worker.ledger.administration.imports import IMPORT
 from sync_worker.ledger.statements.runs import DONE, RUNNING
 from sync_worker.ledger.tables import run
 from sync_worker.ledger.transactions import Transactions
 
 PAGE = 50
-# A poll looks at what is new; there may be thousands a day, and they compare nothing whole.
-KINDS = (str(RunKind.BASELINE), str(RunKind.SWEEP), str(RunKind.DRY_RUN), IMPORT)
+POLL = str(RunKind.POLL)
 WHOLE = (str(RunKind.BASELINE), str(RunKind.SWEEP))
+EVERY_SITE = true()
 SPAN = 20_000  # runs of all sites that one page looks through
 
 
@@ -59,7 +58,7 @@ class SqlCompared:
         self._transactions = transactions
 
     def of_site(self, site_id: int, before: int | None) -> ComparedPage:
-        found = self._runs((run.c.site_id == site_id) & _is_before(before))
+        found = self._runs(_is_before(before), run.c.site_id == site_id)
         following = found[PAGE - 1].id if len(found) > PAGE else None
         return ComparedPage(found[:PAGE], following)
 
@@ -87,9 +86,14 @@ class SqlCompared:
             row = connection.execute(last).first()
         return None if row is None else _to_run(row)
 
-    def _runs(self, which: Any) -> list[ComparedRun]:
-        """One more than a page has."""
-        found = select(run).where(which, run.c.kind.in_(KINDS)).order_by(run.c.id.desc())
+    def _runs(self, which: Any, its_site: ColumnElement[bool] = EVERY_SITE) -> list[ComparedRun]:
+        """One more than a page has. Also of a kind that only a newer version knows.
+
+        A poll looks at what is new; there may be thousands a day, and they compare nothing whole.
+        """
+        # Two ranges of the index of a site, and no search through its polls.
+        is_no_poll = or_(its_site & (run.c.kind < POLL), its_site & (run.c.kind > POLL))
+        found = select(run).where(which, is_no_poll).order_by(run.c.id.desc())
         with self._transactions.read() as connection:
             return [_to_run(row) for row in connection.execute(found.limit(PAGE + 1))]
 

@@ -9,17 +9,28 @@ import pytest
 from sqlalchemy import select, text
 
 from sync_worker.core.errors import Misconfigured, OfNewerVersion
-from sync_worker.core.sweep_values import RunKind
-from sync_worker.core.values import AccountChange, AccountState, NewAccount, Site, SiteState
+from sync_worker.core.sweep_values import Listed, Mark, RunKind
+from sync_worker.core.values import (
+    AccountChange,
+    AccountState,
+    HistoryEntry,
+    HistoryKind,
+    NewAccount,
+    Side,
+    Site,
+    SiteState,
+)
 from sync_worker.ledger.accounts.store import SqlAccountStore
 from sync_worker.ledger.accounts.tables import account
 from sync_worker.ledger.site_cache import SiteCache
+from sync_worker.ledger.statements.history import add_history
 from sync_worker.ledger.sweeps import SqlSweeps
 from sync_worker.ledger.tables import run, site
 from sync_worker.services.access.who import Right, Role
 from tests.commands import run_command
 from tests.integration.console.ground import Ground, ground_over
 from tests.integration.console.programs import program
+from tests.simulation.world import OVERALL
 
 TOMORROW = "of_tomorrow"
 WORDS = {
@@ -38,12 +49,17 @@ COMMANDS = (
 EVERYBODY = [Right.LOOK]
 
 
+@pytest.fixture(params=["sqlite_url", "postgres_url"])
+def url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(request.param))
+
+
 @pytest.fixture
-def ground(sqlite_url: str) -> Iterator[Ground]:
+def ground(url: str) -> Iterator[Ground]:
     """Two sites with an account each; only the first comes to be of tomorrow."""
-    with ground_over(sqlite_url, CONNECTORS="okendo") as made:
+    with ground_over(url, CONNECTORS="okendo") as made:
         for number in (1, 2):
-            added, _ = made.admin.sites.add(f"instance-{number}", "", [], {})
+            added, _ = made.admin.sites.add(f"instance-{number}", "", [OVERALL], {})
             new = NewAccount(f"a{number}", added.id, "okendo", f"shop-{number}", {}, {})
             accounts(made).add(new, "test")
         yield made
@@ -69,18 +85,20 @@ def first(ground: Ground) -> Site:
 
 @pytest.mark.parametrize("words", WORDS.values(), ids=WORDS.keys())
 def test_everybody_goes_on_and_is_told_the_word(
-    ground: Ground, words: str, tmp_path: Path, sqlite_url: str
+    ground: Ground, words: str, tmp_path: Path, url: str
 ) -> None:
     become(ground, words)
     person, asker = ground.client(Role.ADMIN), program(ground, EVERYBODY)
     for path in PAGES:
         answer = person.client.get(path, follow_redirects=True)
         assert answer.status_code == 200, path
-    assert TOMORROW in person.get("/sites/1").text
+    page = person.get("/sites/1").text
+    assert TOMORROW in page
+    assert "overall ↔" in page
     for path in ENDPOINTS:
         assert asker.get(path).status_code == 200, path
     assert TOMORROW in asker.get("/sites/1").text
-    environ = {"DATABASE_URL": sqlite_url, "CONNECTORS": "okendo"}
+    environ = {"DATABASE_URL": url, "CONNECTORS": "okendo"}
     for command in COMMANDS:
         done = run_command(command, tmp_path, environ)
         assert "Traceback" not in done.stderr, done.stderr
@@ -143,3 +161,53 @@ def test_run_in_a_phase_of_tomorrow_is_left_to_the_newer_worker(ground: Ground) 
         sweeps.begin(1, RunKind.SWEEP)
     assert rows(ground) == before
     assert ground.client(Role.ADMIN).get("/sites/1/compare").status_code == 200
+
+
+def test_run_of_a_kind_of_tomorrow_is_shown_as_it_is(
+    ground: Ground, tmp_path: Path, url: str
+) -> None:
+    sweeps = SqlSweeps(ground.admin.transactions, SiteCache())
+    for kind in (RunKind.SWEEP, RunKind.POLL):
+        begun = sweeps.begin(1, kind)
+        assert begun is not None
+        sweeps.end(begun)
+    become(ground, "UPDATE run SET kind = :word WHERE kind <> 'poll'")
+    before = rows(ground)
+    person, asker = ground.client(Role.ADMIN), program(ground, EVERYBODY)
+    for path in ("/compare", "/sites/1/compare"):
+        page = person.get(path).text
+        assert TOMORROW in page
+        assert "poll" not in page
+    answer = asker.get("/comparisons").get_json()
+    assert [one["kind"] for one in answer["runs"]] == [TOMORROW]
+    environ = {"DATABASE_URL": url, "CONNECTORS": "okendo"}
+    done = run_command(("comparisons",), tmp_path, environ)
+    assert (TOMORROW.replace("_", " ") in done.stdout, done.stderr) == (True, "")
+    assert rows(ground) == before
+
+
+def test_line_of_the_history_of_tomorrow_is_shown_as_it_is(
+    ground: Ground, tmp_path: Path, url: str
+) -> None:
+    line = HistoryEntry(HistoryKind.MERGE, Side.WIX, "overall", reason="why")
+    with ground.admin.transactions.write() as connection:
+        add_history(connection, 1, None, line)
+    become(ground, "UPDATE history SET what = :word")
+    assert "Of tomorrow" in ground.client(Role.ADMIN).get("/activity").text
+    answer = program(ground, EVERYBODY).get("/activity")
+    assert (answer.status_code, TOMORROW in answer.text) == (200, True)
+    environ = {"DATABASE_URL": url, "CONNECTORS": "okendo"}
+    done = run_command(("history",), tmp_path, environ)
+    assert (TOMORROW in done.stdout, done.stderr) == (True, "")
+
+
+def test_listed_record_with_a_mark_of_tomorrow_waits_for_the_newer_worker(ground: Ground) -> None:
+    """It stops the run of its site, and neither reading nor the runs of others."""
+    sweeps = SqlSweeps(ground.admin.transactions, SiteCache())
+    begun = sweeps.begin(1, RunKind.SWEEP)
+    assert begun is not None
+    sweeps.save(begun, [Listed(Side.WIX, "w1", Mark.OPEN)])
+    become(ground, "UPDATE listed SET mark = :word")
+    with pytest.raises(OfNewerVersion):
+        sweeps.count_marks(begun)
+    assert sweeps.begin(2, RunKind.SWEEP) is not None
