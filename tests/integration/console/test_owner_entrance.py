@@ -111,7 +111,7 @@ REFUSED = {
     "deep JSON": f"{signature_of(unpadded(b'[' * 3000))}.{unpadded(b'[' * 3000)}",
     "no letters": "ü.ü",
     "expired": instance_of(age_seconds=601),
-    "from the future": instance_of(age_seconds=-600),
+    "from the future": instance_of(age_seconds=-7200),
     "no date": instance_of(leave_out=("signDate",)),
     "odd date": instance_of(signDate="yesterday"),
     "date that is a number": instance_of(signDate=1),
