@@ -111,10 +111,18 @@ def must_look_first(view: View, write: SlotWrite) -> bool:
         case Operation.UPDATE:
             if view.carried.words and has_untold_words(view, write.slot):
                 return True
-            return not can.update_precondition and not is_read
+            return is_unagreed(view, write) or (not can.update_precondition and not is_read)
         # may remove an edit unseen, unless it names a revision or this run has read
         case Operation.DELETE:
             return not can.delete_precondition and not is_read
         # names no revision at all
         case Operation.WITHDRAW | Operation.APPROVE | Operation.REPLY:
             return not is_read
+
+
+def is_unagreed(view: View, write: SlotWrite) -> bool:
+    """Whether nothing that a record on file shows was ever agreed on: a write of ours came back as
+    something else, which may be somebody's edit.
+    """
+    shown = view.record_views[write.slot]
+    return shown.source is Source.LEDGER and not shown.is_hidden and not shown.values

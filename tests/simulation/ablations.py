@@ -415,6 +415,7 @@ MECHANISMS: dict[str, tuple[Switch, ...]] = {
     "reply by a call of its own": ((link_plan, "_reply_apart", _as_one_write),),
     "reply at the revision on file": ((deliveries, "tells_other_reply", _never),),
     "reply that ours covered": ((deliveries, "lines_for_covered_reply", _nobody),),
+    "nothing agreed": ((next_step, "is_unagreed", _never),),
     "reply that our delete took": ((deliveries, "lines_for_deleted_reply", _nobody),),
     "reply listed at the revision on file": ((marks, "says_something_new", _never),),
     "ways of replies": ((Policy, "of_replies", _as_of_all),),

@@ -106,6 +106,7 @@ GUARDED = {
     "tries taken together",
     "waiting for the echo",
     "edit since our look",
+    "nothing agreed",
     # tests/simulation/test_moves.py and test_moves_that_wait.py
     "whose a record is",
     "whose a listed record is",

@@ -153,3 +153,39 @@ def test_edit_is_lost_where_each_try_stands_for_itself() -> None:
     with without("tries taken together"):
         for refusal in range(len(REFUSALS)):
             assert ends_elsewhere(partial(edited_after_a_lost_update, E, refusal)), refusal
+
+
+def edited_between_two_tries_of_a_create() -> World:
+    """The copy of an 80 is made unheard, becomes a 5 before the next try; then 20 on Wix."""
+    options = Options(CALM, people=1, tries_again=True, sweeps=False, external=NUMBERED)
+    world = World(0, options, memory_ledger)
+    faults = ["response_lost"]
+
+    def edits(place: str) -> None:
+        if place == "between tries of external":
+            world.on_step = lambda place: None
+            changes(E, value=5)(world)
+
+    world.on_step = edits
+    world.external.fault = lambda operation: (
+        faults.pop() if faults and operation == "create" else None
+    )
+    rates(W, overall=80)(world)
+    world.drain()
+    assert not faults
+    changes(W, overall=20)(world)
+    world.settle()
+    return world
+
+
+def test_edit_between_two_tries_of_a_create_is_not_covered_unseen() -> None:
+    """What the second try brought back passed for what the system had made of our value."""
+    world = edited_between_two_tries_of_a_create()
+    assert ending_of(world) == ("20", "1")
+    assert 5 in [entry.loser for entry in world.ledger.history_entries()]
+    assert broken_invariants(world) == []
+
+
+def test_edit_is_covered_unseen_where_nothing_agreed_is_enough() -> None:
+    with without("nothing agreed"):
+        assert broken_invariants(edited_between_two_tries_of_a_create())
